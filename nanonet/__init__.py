@@ -1,0 +1,1 @@
+"""Deep learning for (S)TEM images and in situ movies of inorganic nanoparticles."""

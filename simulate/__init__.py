@@ -1,0 +1,1 @@
+"""Training data of nanoparticles with exact truth, from the physics of abTEM."""
