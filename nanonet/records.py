@@ -159,6 +159,11 @@ class Series:
         return len(self.stacks) == 1 and len(self) > 1
 
     @property
+    def is_folder(self) -> bool:
+        """Whether the frames are files of a folder or glob, rather than those of one named file."""
+        return len(self.stacks) > 1 or self.name != self.stacks[0].name
+
+    @property
     def pixel_size(self) -> float | None:
         """The pixel size that all frames share [Å]; an `InputError` where they differ."""
         sizes = {stack.pixel_size for stack in self.stacks}

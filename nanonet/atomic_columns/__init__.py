@@ -1,0 +1,1 @@
+"""Find atomic columns, read their depth, fit their lattice and follow them through time."""

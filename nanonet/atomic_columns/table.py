@@ -1,0 +1,136 @@
+"""columns.csv and lattice.csv: what their columns mean, and how a `ColumnTable` is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from nanonet.records import Column, ColumnTable
+
+LengthUnit = Literal["angstrom", "px"]
+
+_INTEGERS = ("frame", "column_id", "track_id", "depth", "depth_low", "depth_high")
+
+
+def unit_of(pixel_size: float | None) -> LengthUnit:
+    """Return the unit that a frame's lengths are measured in: "px" where its pixel size is unknown."""
+    return "px" if pixel_size is None else "angstrom"
+
+
+def symbol_of(unit: LengthUnit) -> str:
+    """Return how a unit is written: Å or px."""
+    return "px" if unit == "px" else "Å"
+
+
+def column_columns(unit: LengthUnit) -> tuple[Column, ...]:
+    """Return the columns of columns.csv in order, with lengths in ``unit``."""
+    sign = symbol_of(unit)
+    return (
+        Column(name="frame", unit="", meaning="index of the frame in the series, from 0"),
+        Column(name="column_id", unit="", meaning="number of the atomic column in its frame, from 1"),
+        Column(
+            name="track_id",
+            unit="",
+            meaning="number of the lattice site that the column occupies, the same in all frames; "
+            "empty where frames were not linked",
+        ),
+        Column(
+            name=f"y_{unit}",
+            unit=sign,
+            meaning="position down the image, from the centre of the first pixel of the frame as it was given",
+        ),
+        Column(
+            name=f"x_{unit}",
+            unit=sign,
+            meaning="position to the right, from the centre of the first pixel of the frame as it was given",
+        ),
+        Column(
+            name="depth",
+            unit="atoms",
+            meaning="most probable number of atoms in the column along the beam; empty where it was not read",
+        ),
+        Column(name="depth_mean", unit="atoms", meaning="mean of the probabilities of the depths"),
+        Column(
+            name="depth_low",
+            unit="atoms",
+            meaning="lower end of the narrowest range of depths that holds at least 90 % of the probability",
+        ),
+        Column(name="depth_high", unit="atoms", meaning="upper end of that range"),
+        Column(
+            name="confidence",
+            unit="",
+            meaning="with a network: probability that a column of just this depth is here; with the classical "
+            "finder: probability that noise alone shows no such peak anywhere in the frame",
+        ),
+    )
+
+
+def lattice_columns(unit: LengthUnit) -> tuple[Column, ...]:
+    """Return the columns of lattice.csv in order, with lengths in ``unit``: one row a frame."""
+    vectors = (
+        ("a", unit, symbol_of(unit), "shorter period of the image (reduced cell, a <= b)"),
+        ("b", unit, symbol_of(unit), "longer period of the image (reduced cell)"),
+        ("gamma", "degree", "°", "angle between the periods, the obtuse one: 90° to 120°"),
+    )
+    limits = "end of its 90 % interval: scatter of the columns, not the calibration, drift or scan distortion"
+    described = [Column(name="frame", unit="", meaning="index of the frame in the series, from 0")]
+    for name, suffix, sign, meaning in vectors:
+        described += [
+            Column(name=f"{name}_{suffix}", unit=sign, meaning=meaning + "; empty where no lattice was found"),
+            Column(name=f"{name}_low_{suffix}", unit=sign, meaning=f"{name}: lower {limits}"),
+            Column(name=f"{name}_high_{suffix}", unit=sign, meaning=f"{name}: upper {limits}"),
+        ]
+    described.append(Column(name="n_columns", unit="", meaning="atomic columns that the lattice was fitted to"))
+    return tuple(described)
+
+
+def column_table(
+    positions: Float[np.ndarray, "n 2"],
+    *,
+    frame: int,
+    pixel_size: float | None,
+    values: Mapping[str, np.ndarray],
+) -> ColumnTable:
+    """Return the table of one frame.
+
+    Parameters
+    ----------
+    positions
+        (n, 2) as (y, x) in px of the frame as it was given.
+    frame
+        Index of the frame.
+    pixel_size
+        Å per px, None where lengths stay in px.
+    values
+        Any of track_id, depth, depth_mean, depth_low, depth_high, confidence, each (n,); what is missing
+        is empty in the table.
+    """
+    unit = unit_of(pixel_size)
+    columns = column_columns(unit)
+    scaled = np.asarray(positions, float).reshape(-1, 2) * (pixel_size or 1.0)
+    n = len(scaled)
+    known = {
+        "frame": np.full(n, frame),
+        "column_id": np.arange(1, n + 1),
+        f"y_{unit}": scaled[:, 0],
+        f"x_{unit}": scaled[:, 1],
+        **values,
+    }
+    data = {column.name: _filled(known.get(column.name), column.name, n) for column in columns}
+    return ColumnTable(data=pd.DataFrame(data), columns=columns)
+
+
+def positions_of(table: ColumnTable) -> tuple[Float[np.ndarray, "n 2"], LengthUnit]:
+    """Return the positions (n, 2) as (y, x) and the unit that the table has them in."""
+    unit: LengthUnit = "px" if "y_px" in table.data else "angstrom"
+    return table.data[[f"y_{unit}", f"x_{unit}"]].to_numpy(float).reshape(-1, 2), unit
+
+
+def _filled(values: np.ndarray | None, name: str, n: int) -> pd.Series:
+    """Return a column of the table; integers that may be unknown are pandas' Int64, written as empty."""
+    kind = "Int64" if name in _INTEGERS else "float64"
+    return pd.Series(np.full(n, np.nan) if values is None else values, dtype=kind)

@@ -1,0 +1,1 @@
+"""From drawn samples to batches: labels, symmetries, splits by structure, a DataModule."""

@@ -1,0 +1,125 @@
+"""Training data for column depth: images drawn afresh, with their pixel labels, as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from nanonet.data.column_labels import label_columns
+from nanonet.data.symmetry import random_symmetry
+from nanonet.records import ColumnSample, InputError
+
+
+class ColumnSampler(Protocol):
+    """Draws images of simulated structures: optics, dose and noise anew each time."""
+
+    @property
+    def structures(self) -> Sequence[int]:
+        """Numbers of the structures that it can draw."""
+
+    def draw(self, structure: int, rng: np.random.Generator) -> ColumnSample:
+        """Draw an image of one structure."""
+
+
+class ColumnDepthItem(NamedTuple):
+    """One image with its labels; a batch of it has a batch axis first.
+
+    Parameters
+    ----------
+    image
+        (1, y, x) float32, raw counts: the network normalises by itself.
+    depth
+        (y, x) int64, depth class of the nearest column, 0 where none is near.
+    membership
+        (y, x) float32, chance that the pixel belongs to that column, not to the background.
+    weight
+        (y, x) float32, weight in the loss.
+    centre
+        (y, x) bool, True at the pixel nearest to each column.
+    """
+
+    image: Tensor
+    depth: Tensor
+    membership: Tensor
+    weight: Tensor
+    centre: Tensor
+
+
+class ColumnDepthDataset(Dataset[ColumnDepthItem]):
+    """Images drawn on the fly; index epoch · epoch_size + i is item i of an epoch.
+
+    An item depends on the seed and its index alone, whichever worker draws it.
+
+    Parameters
+    ----------
+    sampler
+        Draws the images.
+    structures
+        The structures of this split; each is drawn equally often.
+    epoch_size
+        Items in an epoch.
+    seed
+        Another seed draws other images.
+    label_width
+        Width of the label of a column [Å], see `label_columns`.
+    max_depth
+        Deeper columns are labelled with this class.
+    column_weight
+        Weight in the loss of a column's centre; the background weighs 1.
+    """
+
+    def __init__(
+        self,
+        sampler: ColumnSampler,
+        structures: Sequence[int],
+        epoch_size: int,
+        seed: int = 0,
+        label_width: float = 0.6,
+        max_depth: int = 10,
+        column_weight: float = 5.0,
+    ) -> None:
+        if epoch_size < 1 or not structures:
+            raise InputError(
+                f"a dataset needs structures and items: got {len(structures)} structures, epoch_size {epoch_size}"
+            )
+        self.sampler = sampler
+        self.structures = tuple(structures)
+        self.epoch_size = epoch_size
+        self.seed = seed
+        self.label_width = label_width
+        self.max_depth = max_depth
+        self.column_weight = column_weight
+
+    @property
+    def classes(self) -> int:
+        """Number of classes of the labels: background and each depth."""
+        return self.max_depth + 1
+
+    def __len__(self) -> int:
+        return self.epoch_size
+
+    def sample(self, index: int) -> ColumnSample:
+        """Draw the image of an index, with its truth."""
+        epoch, item = divmod(index, self.epoch_size)
+        rng = np.random.default_rng([self.seed, epoch, item])
+        structure = self.structures[index % len(self.structures)]
+        return random_symmetry(self.sampler.draw(structure, rng), rng)
+
+    def __getitem__(self, index: int) -> ColumnDepthItem:
+        sample = self.sample(index)
+        labels = label_columns(
+            sample.positions,
+            sample.depths,
+            shape=(sample.image.shape[0], sample.image.shape[1]),
+            pixel_size=sample.pixel_size,
+            width=self.label_width,
+            max_depth=self.max_depth,
+            column_weight=self.column_weight,
+        )
+        image = torch.from_numpy(np.asarray(sample.image, np.float32))[None]
+        return ColumnDepthItem(image, *(torch.from_numpy(label) for label in labels))

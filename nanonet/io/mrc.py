@@ -1,0 +1,49 @@
+"""MRC images and stacks: the header by mrcfile, frames from their offset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+from mrcfile.utils import data_dtype_from_header
+
+from nanonet.io.frames import RawFrames
+from nanonet.io.recording import Recording
+from nanonet.io.units import positive
+from nanonet.records import InputError
+
+
+def open_file(path: Path, dataset: str | None) -> Recording:
+    """Read the header of an MRC file; its sections are taken as frames in time."""
+    del dataset
+    with mrcfile.open(path, permissive=True, header_only=True) as file:
+        header = file.header
+        if header is None or bytes(header.map)[:3] != b"MAP":
+            raise ValueError("it has no MRC header")
+        dtype = np.dtype(data_dtype_from_header(header))
+        shape = (int(header.nz), int(header.ny), int(header.nx))
+        offset = int(header.nbytes) + int(header.nsymbt)
+        pixel = _pixel(header)
+        volume = int(header.ispg) == 1 and shape[0] == shape[1] == shape[2]
+    if dtype.kind == "c":
+        raise InputError(f"{path.name} is complex (a wave or a Fourier transform); give its intensity")
+    if shape[1] < 2 or shape[2] < 2:
+        raise InputError(f"{path.name} has sections of {shape[1]} x {shape[2]} pixels: not images")
+    note = f"stored as a 3D volume {shape} (space group 1): its z sections are read as frames"
+    return Recording(
+        frames=RawFrames(path=path, offset=offset, shape=shape, dtype=dtype),
+        shape=shape,
+        dtype=dtype,
+        pixel=pixel,
+        notes=(note,) if volume else (),
+    )
+
+
+def _pixel(header: np.recarray) -> tuple[float, float] | None:
+    """Return Å along y and x: the cell's edge over the number of samples in it."""
+    along = [
+        positive(float(header.cella[axis]) / int(header[count]) if header[count] else None)
+        for axis, count in (("y", "my"), ("x", "mx"))
+    ]
+    return None if along[0] is None or along[1] is None else (along[0], along[1])

@@ -1,0 +1,65 @@
+"""Pictures: png, jpg, bmp. They know no pixel size; a colour picture is taken only where it is grey."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from nanonet.io.recording import Recording
+from nanonet.records import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureFrame:
+    """The one frame of a picture, decoded when asked for."""
+
+    path: Path
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        with Image.open(self.path) as picture:
+            return grey(self.path.name, picture)
+
+
+def open_file(path: Path, dataset: str | None) -> Recording:
+    """Look at a picture; one in colour is decoded at once, to see whether its channels are equal."""
+    del dataset
+    with Image.open(path) as picture:
+        if f".{(picture.format or '').lower()}" not in _SUFFIXES.get(path.suffix.lower(), ()):
+            raise ValueError(f"its content is {picture.format}")
+        columns, rows = picture.size
+        if picture.mode not in _GREY:
+            grey(path.name, picture)
+    if min(rows, columns) < 2:
+        raise InputError(f"{path.name} is a line of {max(rows, columns)} pixels, not an image")
+    bits = np.dtype(np.uint8)
+    return Recording(frames=PictureFrame(path=path), shape=(1, rows, columns), dtype=bits)
+
+
+_SUFFIXES = {".png": (".png",), ".jpg": (".jpeg", ".mpo"), ".jpeg": (".jpeg", ".mpo"), ".bmp": (".bmp", ".dib")}
+_GREY = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L")
+
+
+def grey(name: str, picture: Image.Image) -> np.ndarray:
+    """Return a picture as one channel (y, x).
+
+    Raises
+    ------
+    InputError
+        If its channels differ, or it is partly transparent.
+    """
+    if picture.mode in _GREY:
+        return np.asarray(picture)
+    values = np.asarray(picture.convert("RGBA"))
+    return equal_channels(name, values)
+
+
+def equal_channels(name: str, values: np.ndarray) -> np.ndarray:
+    """Return the grey (y, x) of colour values (y, x, 3 or 4); an `InputError` where there is colour."""
+    if values.shape[-1] == 4 and np.ptp(values[..., 3]) > 0:
+        raise InputError(f"{name} is partly transparent: convert it to grey without an alpha channel")
+    if not (np.array_equal(values[..., 0], values[..., 1]) and np.array_equal(values[..., 0], values[..., 2])):
+        raise InputError(f"{name} is a colour picture whose channels differ: convert it to grey")
+    return values[..., 0]

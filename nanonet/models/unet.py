@@ -1,0 +1,125 @@
+"""U-Net (Ronneberger, Fischer and Brox, 2015, arXiv 1505.04597) with padded convolutions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nanonet.models.normalise import ContrastNormalisation
+from nanonet.records import InputError
+
+Normalisation = Literal["batch", "group", "instance", "none"]
+
+
+class UNet(nn.Module):
+    """Raw counts (b, in_channels, y, x) of any size to logits (b, classes, y, x).
+
+    Parameters
+    ----------
+    in_channels
+        Images that are read together.
+    classes
+        For column depth: background and each depth, max_depth + 1.
+    width
+        Channels at full resolution; each level below has twice as many.
+    depth
+        Levels below full resolution; the field of view grows by about 2 for each.
+    normalisation
+        Of the layers. "batch" uses averages of training when it is applied, so that the result at a pixel
+        does not depend on how large the frame is; "group" and "instance" average over the frame.
+
+    Raises
+    ------
+    InputError
+        If a number is below 1.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        classes: int = 11,
+        width: int = 32,
+        depth: int = 3,
+        normalisation: Normalisation = "batch",
+    ) -> None:
+        super().__init__()
+        numbers = {"in_channels": in_channels, "classes": classes, "width": width, "depth": depth}
+        for name, value in numbers.items():
+            if value < 1:
+                raise InputError(f"{name} of the U-Net must be at least 1, got {value}")
+        widths = [width * 2**level for level in range(depth + 1)]
+        self.classes = classes
+        self.multiple = 2**depth
+        self.normalise = ContrastNormalisation()
+        self.down = nn.ModuleList(
+            convolutions(below, above, normalisation)
+            for below, above in zip([in_channels, *widths[:-1]], widths, strict=True)
+        )
+        self.widen = nn.ModuleList(nn.ConvTranspose2d(2 * c, c, 2, stride=2) for c in reversed(widths[:-1]))
+        self.up = nn.ModuleList(convolutions(2 * c, c, normalisation) for c in reversed(widths[:-1]))
+        self.head = nn.Conv2d(width, classes, 1)
+        self.apply(initialise)
+
+    def forward(self, counts: Float[Tensor, "b c y x"]) -> Float[Tensor, "b class y x"]:
+        """Return the logits of raw counts."""
+        return self.logits(self.normalise(counts))
+
+    def logits(self, contrast: Float[Tensor, "b c y x"]) -> Float[Tensor, "b class y x"]:
+        """Return the logits of a normalised image; its sides are padded to a multiple of 2**depth."""
+        height, width = contrast.shape[-2:]
+        features = pad(contrast, self.multiple)
+        skipped = []
+        for level, block in enumerate(self.down):
+            features = block(features if level == 0 else functional.max_pool2d(features, 2))
+            skipped.append(features)
+        skipped.pop()
+        for widen, block in zip(self.widen, self.up, strict=True):
+            features = block(torch.cat([skipped.pop(), widen(features)], dim=1))
+        logits: Tensor = self.head(features)
+        return logits[..., :height, :width]
+
+
+def convolutions(inputs: int, outputs: int, normalisation: Normalisation) -> nn.Sequential:
+    """Return two 3 × 3 convolutions, each with its normalisation and ReLU."""
+    layers: list[nn.Module] = []
+    for channels in (inputs, outputs):
+        bias = normalisation == "none"
+        layers.append(nn.Conv2d(channels, outputs, 3, padding=1, bias=bias))
+        if not bias:
+            layers.append(normalisation_layer(outputs, normalisation))
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
+
+
+def normalisation_layer(channels: int, normalisation: Normalisation) -> nn.Module:
+    """Return the layer of a name, for a number of channels."""
+    if normalisation == "batch":
+        return nn.BatchNorm2d(channels)
+    if normalisation == "group":
+        groups = next(groups for groups in (8, 4, 2, 1) if channels % groups == 0)
+        return nn.GroupNorm(groups, channels)
+    if normalisation == "instance":
+        return nn.GroupNorm(channels, channels)  # takes 1 × 1 features in training, InstanceNorm2d does not
+    raise InputError(f"normalisation must be batch, group, instance or none, got '{normalisation}'")
+
+
+def pad(image: Tensor, multiple: int) -> Tensor:
+    """Pad y and x at their ends to a multiple, by reflection where the image is large enough for it."""
+    height, width = image.shape[-2:]
+    below, right = -height % multiple, -width % multiple
+    if not below and not right:
+        return image
+    mode = "reflect" if below < height and right < width else "replicate"
+    return functional.pad(image, (0, right, 0, below), mode=mode)
+
+
+def initialise(module: nn.Module) -> None:
+    """Set weights for ReLU layers as He et al., 2015 (arXiv 1502.01852), and biases to 0."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,1 @@
+"""The pipelines: the only place that knows in which order the stages run."""

@@ -1,0 +1,57 @@
+"""What a pipeline is, and what it concludes from all frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import pandas as pd
+
+from nanonet.records import Column, Estimate, FrameResult, Micrograph, Series, SummaryTable, Table
+from nanonet.report.content import Figure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conclusion:
+    """The tables of a run, its headline numbers, and what the report shows of them."""
+
+    tables: tuple[Table, ...]
+    estimates: tuple[Estimate, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Pipeline(Protocol):
+    """A pipeline looks at one frame at a time, then at the tables of all frames."""
+
+    name: ClassVar[str]
+
+    def frame(self, micrograph: Micrograph) -> FrameResult:
+        """Return what one frame holds; depends on nothing but the frame."""
+
+    def conclude(self, tables: Mapping[str, Table], series: Series) -> Conclusion:
+        """Return what all frames together say; ``tables`` are those of the frames, joined, by stem."""
+
+
+SUMMARY_COLUMNS = (
+    Column(name="name", unit="", meaning="what is measured"),
+    Column(name="value", unit="see unit", meaning="best estimate"),
+    Column(
+        name="low", unit="see unit", meaning="lower end of the 90 % interval; empty where the value is exact"
+    ),
+    Column(
+        name="high", unit="see unit", meaning="upper end of the 90 % interval; empty where the value is exact"
+    ),
+    Column(name="unit", unit="", meaning="unit of value, low and high"),
+    Column(name="note", unit="", meaning="how it was obtained, and what it holds for"),
+)
+
+
+def summary_table(estimates: tuple[Estimate, ...]) -> SummaryTable:
+    """Return the headline numbers as summary.csv."""
+    rows = [(e.name, e.value, e.low, e.high, e.unit, e.note) for e in estimates]
+    data = pd.DataFrame(rows, columns=[column.name for column in SUMMARY_COLUMNS])
+    return SummaryTable(
+        data=data.astype({"value": float, "low": float, "high": float}), columns=SUMMARY_COLUMNS
+    )

@@ -1,0 +1,175 @@
+"""Write what a run leaves behind: tables, maps, the report, provenance (docs/output.md is the contract)."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from nanonet.io.atomic import atomic_path
+from nanonet.io.chunks import ChunkStore
+from nanonet.io.write_images import write_tif
+from nanonet.io.write_tables import write_csv, write_data_dictionary, write_workbook
+from nanonet.pipeline.conclusion import Conclusion, Pipeline, summary_table
+from nanonet.provenance import to_json
+from nanonet.records import ColumnTable, FrameResult, InputError, Provenance, Series, Table
+from nanonet.report.content import ReportContent
+from nanonet.report.page import write_report
+from nanonet.report.preview import Preview, make_preview
+
+PREVIEWS = 24
+"""Frames that the report shows, spread evenly over the series."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A series of which every frame has been analysed; ``results`` holds them in ``chunks`` chunks."""
+
+    series: Series
+    results: ChunkStore
+    chunks: int
+    provenance: Provenance
+    fingerprint: str
+
+    def frames(self) -> Iterator[FrameResult]:
+        """Yield the results of all frames in order, a chunk in memory at a time."""
+        return self.results.results(self.chunks)
+
+
+def is_finished(output: Path, fingerprint: str, unfinished: str) -> bool:
+    """Return whether ``output`` holds the whole of the same run; nothing is ever overwritten.
+
+    Raises
+    ------
+    InputError
+        If it holds a run of other settings, or files that are not a run's.
+    """
+    if not output.exists() or (output / unfinished).exists():
+        return False
+    if not output.is_dir():
+        raise InputError(f"output={output} is a file; name a folder")
+    if not any(output.iterdir()):
+        return False
+    try:
+        found = json.loads((output / "provenance.json").read_text(encoding="utf-8")).get("fingerprint")
+    except (OSError, ValueError, AttributeError):
+        raise InputError(f"output={output} holds files that are not a run's; name a new folder") from None
+    if found != fingerprint:
+        raise InputError(
+            f"output={output} holds the results of other settings, input or versions; name a new folder"
+        )
+    return True
+
+
+def write_outputs(output: Path, pipeline: Pipeline, finished: Finished, *, xlsx: bool) -> None:
+    """Conclude from all frames and write everything; provenance.json comes last and marks the run whole."""
+    joined, warnings = _join(finished)
+    conclusion = pipeline.conclude(joined, finished.series)
+    tables = (*conclusion.tables, summary_table(conclusion.estimates))
+    for table in tables:
+        write_csv(output / f"{table.stem}.csv", table)
+    write_data_dictionary(output / "data_dictionary.csv", tables)
+    if xlsx:
+        write_workbook(output / "results.xlsx", tables)
+    _write_maps(output, finished)
+    settings = _yaml(finished.provenance.config)
+    _write_text(output / "config.yaml", settings)
+    notes = _notes(finished.series)
+    content = _content(pipeline, finished, replace(conclusion, tables=tables), (*notes, *warnings), settings)
+    write_report(output / "report.html", content)
+    whole = json.loads(to_json(finished.provenance)) | {"fingerprint": finished.fingerprint}
+    _write_text(output / "provenance.json", json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+
+
+def _join(finished: Finished) -> tuple[dict[str, Table], tuple[str, ...]]:
+    """Return the tables of all frames, joined by stem, and the warnings that frames gave, each once."""
+    parts: dict[str, list[Table]] = {}
+    warnings: Counter[str] = Counter()
+    for result in finished.frames():
+        warnings.update(result.warnings)
+        for table in result.tables:
+            parts.setdefault(table.stem, []).append(table)
+    return {stem: _concatenate(tables) for stem, tables in parts.items()}, _tally(warnings)
+
+
+def _concatenate(tables: Sequence[Table]) -> Table:
+    filled = [table.data for table in tables if len(table)] or [tables[0].data]
+    return tables[0].with_data(pd.concat(filled, ignore_index=True))
+
+
+def _tally(warnings: Counter[str], most: int = 12) -> tuple[str, ...]:
+    lines = [text if count == 1 else f"{text} ({count} frames)" for text, count in warnings.items()]
+    return (
+        (*lines[:most], f"and {len(lines) - most} more warnings like these")
+        if len(lines) > most
+        else (*lines,)
+    )
+
+
+def _notes(series: Series) -> tuple[str, ...]:
+    notes = [note for stack in series.stacks for note in stack.notes]
+    if any(stack.pixel_size is None for stack in series.stacks):
+        notes.append("no pixel size: all lengths are in pixels")
+    return _tally(Counter(notes))
+
+
+def _write_maps(output: Path, finished: Finished) -> None:
+    """Write each map of the frames: one file of pages for a movie, one file an image for a folder."""
+    first = next(finished.frames(), None)
+    for stem in first.maps if first is not None else ():
+        pages = (result.maps[stem] for result in finished.frames())
+        for stack, name in zip(finished.series.stacks, _map_names(finished.series, stem), strict=True):
+            path = output / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_tif(path, (next(pages) for _ in range(len(stack))), pixel_size=stack.pixel_size)
+
+
+def _map_names(series: Series, stem: str) -> list[str]:
+    if not series.is_folder:
+        return [f"{stem}.tif"]
+    stems = Counter(Path(stack.name).stem for stack in series.stacks)
+    names = [Path(stack.name) for stack in series.stacks]
+    return [f"{stem}/{name.stem if stems[name.stem] == 1 else name.name}.tif" for name in names]
+
+
+def _content(
+    pipeline: Pipeline, finished: Finished, conclusion: Conclusion, warnings: tuple[str, ...], config: str
+) -> ReportContent:
+    series = finished.series
+    frames = f"{len(series)} frame{'s' if len(series) > 1 else ''}"
+    return ReportContent(
+        title=series.name,
+        subtitle=f"nanonet {pipeline.name} · {frames}",
+        estimates=conclusion.estimates,
+        warnings=(*warnings, *conclusion.warnings),
+        previews=tuple(_previews(finished)),
+        figures=conclusion.figures,
+        tables=conclusion.tables,
+        provenance=finished.provenance,
+        config=config,
+    )
+
+
+def _previews(finished: Finished) -> Iterator[Preview]:
+    count = len(finished.series)
+    chosen = set(np.linspace(0, count - 1, min(PREVIEWS, count)).round().astype(int).tolist())
+    for index, result in enumerate(finished.frames()):
+        if index in chosen:
+            columns = next((table for table in result.tables if isinstance(table, ColumnTable)), None)
+            yield make_preview(finished.series[index], label_map=result.maps.get("labels"), table=columns)
+
+
+def _yaml(config: Mapping[str, object]) -> str:
+    import yaml
+
+    return yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
+
+
+def _write_text(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,140 @@
+"""Parts of plotly figures as plain JSON: axes, histograms, bands over frames.
+
+Colours are Okabe and Ito's, which people of any colour vision tell apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+BLUE = "#0072B2"
+VERMILION = "#D55E00"
+GREEN = "#009E73"
+PURPLE = "#CC79A7"
+BLUE_BAND = "rgba(0,114,178,0.18)"
+GREEN_BAND = "rgba(0,158,115,0.18)"
+SERIES = ((BLUE, BLUE_BAND), (GREEN, GREEN_BAND))
+MOST_POINTS = 2500
+"""Points that one scatter plot shows; more could not be told apart, and would make the page heavy."""
+MOST_FRAMES = 400
+"""Values along a time axis; longer movies are averaged over neighbouring frames."""
+
+
+def plain(value: Any, digits: int = 5) -> Any:
+    """Return ``value`` as JSON can hold it: arrays as lists, ``digits`` significant digits, NaN as None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item, digits) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist(), digits)
+    if isinstance(value, list | tuple):
+        return [plain(item, digits) for item in value]
+    if value is pd.NA or value is None:
+        return None
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.{digits}g}") if np.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def layout(x: str, y: str, **more: Any) -> dict[str, Any]:
+    """Return a layout with named axes; ``more`` adds to it, and to an axis where it names one."""
+    axes = {"xaxis": {"title": {"text": x}}, "yaxis": {"title": {"text": y}, "rangemode": "tozero"}}
+    merged = {key: {**value, **more.pop(key, {})} for key, value in axes.items()}
+    return dict(plain({**merged, "showlegend": False, **more}, 12))
+
+
+def bars(x: np.ndarray, y: np.ndarray, *, width: float, hover: str, colour: str = BLUE) -> dict[str, Any]:
+    """Return a bar trace; ``hover`` is a plotly template."""
+    trace = {"type": "bar", "x": x, "y": y, "width": width, "marker": {"color": colour}}
+    return dict(plain(trace | {"hovertemplate": hover + "<extra></extra>"}))
+
+
+def histogram(values: np.ndarray, *, hover: str, limits: tuple[float, float] | None = None) -> dict[str, Any]:
+    """Return the histogram of finite values (5 to 60 bins after Freedman and Diaconis) as a bar trace."""
+    finite = values[np.isfinite(values)]
+    edges = _edges(finite, limits)
+    counts, edges = np.histogram(finite, bins=edges)
+    width = float(edges[1] - edges[0])
+    return bars((edges[:-1] + edges[1:]) / 2, counts, width=width * 0.96, hover=hover)
+
+
+def _edges(finite: np.ndarray, limits: tuple[float, float] | None) -> np.ndarray:
+    low, high = limits if limits is not None else (float(finite.min()), float(finite.max()))
+    if high <= low:
+        margin = abs(low) * 0.05 or 0.5
+        low, high = low - margin, high + margin
+    spread = float(np.subtract(*np.percentile(finite, [75, 25])))
+    width = 2 * spread / len(finite) ** (1 / 3)
+    count = int(np.clip((high - low) / width if width > 0 else 20, 5, 60))
+    return np.linspace(low, high, count + 1)
+
+
+def band(data: pd.DataFrame, *, name: str, colours: tuple[str, str], hover: str) -> list[dict[str, Any]]:
+    """Return the traces of a line ``mean`` over ``frame`` and of the band from ``low`` to ``high``."""
+    colour, fill = colours
+    frame = data["frame"].to_numpy()
+    invisible = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+    edge = {"type": "scatter", "x": frame} | invisible
+    lower = edge | {"y": data["low"].to_numpy()}
+    upper = edge | {"y": data["high"].to_numpy(), "fill": "tonexty", "fillcolor": fill}
+    middle = line(data, y="mean", name=name, colour=colour, hover=hover)
+    return [*plain([lower, upper]), middle]
+
+
+def line(data: pd.DataFrame, *, y: str, name: str, colour: str, hover: str) -> dict[str, Any]:
+    """Return a line over ``frame``; a few values are marked by dots too."""
+    mode = "lines+markers" if len(data) <= 60 else "lines"
+    trace = {"type": "scatter", "mode": mode, "x": data["frame"].to_numpy(), "y": data[y].to_numpy()}
+    style = {"name": name, "line": {"color": colour, "width": 2}, "marker": {"color": colour, "size": 6}}
+    return dict(plain(trace | style | {"hovertemplate": hover + "<extra></extra>"}))
+
+
+def over_frames(frames: pd.Series[Any], values: pd.Series[Any], most: int = MOST_FRAMES) -> pd.DataFrame:
+    """Return mean, 5 % and 95 % quantile of ``values`` for each frame, or group of neighbouring frames.
+
+    Returns
+    -------
+    Columns frame (the middle of the group), mean, low, high; one row where there is any finite value.
+    """
+    data = pd.DataFrame({"frame": frames.astype(float), "value": values.astype(float)}).dropna()
+    if data.empty:
+        return pd.DataFrame(columns=["frame", "mean", "low", "high"], dtype=float)
+    grouped = data.groupby(_groups(data["frame"], most))
+    value = grouped["value"]
+    result = {"mean": value.mean(), "low": value.quantile(0.05), "high": value.quantile(0.95)}
+    return pd.DataFrame({"frame": grouped["frame"].mean(), **result}).reset_index(drop=True)
+
+
+def counts_over_frames(frames: pd.Series[Any], most: int = MOST_FRAMES) -> pd.DataFrame:
+    """Return the rows per frame (column ``mean``), 0 for frames between the first and last that have none."""
+    counts = frames.astype(int).value_counts()
+    full = counts.reindex(range(counts.index.min(), counts.index.max() + 1), fill_value=0)
+    return over_frames(pd.Series(full.index), pd.Series(full.to_numpy()), most)
+
+
+def _groups(frames: pd.Series[Any], most: int) -> pd.Series[Any]:
+    span = frames.max() - frames.min() + 1
+    return frames if span <= most else ((frames - frames.min()) * most // span)
+
+
+def thinned(length: int, most: int = MOST_POINTS) -> np.ndarray:
+    """Return at most ``most`` row numbers, spread evenly."""
+    return np.linspace(0, length - 1, min(length, most)).round().astype(int)
+
+
+def vertical(x: float, text: str, colour: str = VERMILION) -> dict[str, Any]:
+    """Return a layout part: a vertical line at ``x`` over the whole height, labelled at its top."""
+    shape = {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper"}
+    note = {"x": x, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False, "text": text}
+    lines = [shape | {"line": {"color": colour, "width": 2}}]
+    return {"shapes": lines, "annotations": [note | {"font": {"color": colour}}]}
+
+
+def first_present(columns: Sequence[str], *names: str) -> str | None:
+    """Return the first of ``names`` that is among ``columns``."""
+    return next((name for name in names if name in columns), None)
