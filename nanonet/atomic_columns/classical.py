@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from nanonet.atomic_columns.gaussians import Gaussians, fit_gaussians
-from nanonet.atomic_columns.noise import NoiseLevel, Spectrum, frequencies, noise_level, spectrum, window
+from nanonet.atomic_columns.noise import noise_level, spectrum
+from nanonet.atomic_columns.peaks import BandPass, band_pass, find_peaks
 from nanonet.atomic_columns.scale import column_width, spacing_range
 from nanonet.atomic_columns.table import column_table
 from nanonet.records import FrameResult, InputError, Micrograph
 
 _SAMPLES = 2.5  # px a standard deviation: finer images are binned to this, which costs no precision
 _SEPARATION = 1.6  # standard deviations of the filter: nearer maxima are not told apart
-_ROUND = 0.2  # least ratio of the curvatures of a maximum: below, it sits on a lattice fringe
+_DISC = (2.0, 3.5)  # standard deviations of the filter: least and largest radius that a column is fitted in
+_BRIGHT = ("HAADF", "ADF", "SEM")
+_DARK = ("BF-TEM", "BF-STEM")
+_UNCLEAR = 0.05  # contrast below which dark and bright columns stand out alike
 
 
 def find_columns(
@@ -56,18 +59,102 @@ def find_columns(
     """
     _check(micrograph, width, min_separation, min_confidence)
     scale = micrograph.pixel_size or 1.0
-    full = spectrum(micrograph.image)
-    sigma = width / scale if width else column_width(full, spacing_range(full.k.shape, micrograph.pixel_size))
-    if sigma is None or not np.ptp(micrograph.image):
+    sigma = width / scale if width else _own_width(micrograph)
+    if sigma is None:
         return _result(micrograph, np.empty((0, 2)), np.empty(0))
     binning = max(1, int(sigma / _SAMPLES))
     image = _binned(micrograph.image, binning)
     sigma /= binning
     separation = min_separation / scale / binning if min_separation else _SEPARATION * sigma
-    sign, warnings = _sign(micrograph, image, sigma, contrast)
-    peaks = _peaks(sign * image, noise_level(image), sigma=sigma, separation=separation)
-    peaks = peaks.where(peaks.confidence >= min_confidence)
-    fit = _refine(sign * image, noise_level(image), peaks, sigma=sigma, separation=separation)
-    keep = _plausible(fit, peaks, sigma=sigma, separation=separation, shape=image.shape)
+    level = noise_level(image)
+    band = band_pass(image, level, sigma)
+    sign, warnings = _sign(band, micrograph, contrast)
+    peaks = find_peaks(band, sign=sign, separation=separation)
+    peaks = peaks[peaks.confidence >= min_confidence]
+    variance = level.variance(_smooth(image, 0.7 * sigma))
+    fit = fit_gaussians(sign * image, variance, peaks.positions, width=sigma, radius=_reach(peaks.positions, sigma))
+    keep = _plausible(fit, peaks.positions, separation=separation, shape=image.shape)
     positions = fit.positions[keep] * binning + (binning - 1) / 2
     return _result(micrograph, positions, peaks.confidence[keep], warnings)
+
+
+def _check(micrograph: Micrograph, width: float | None, separation: float | None, confidence: float) -> None:
+    for name, value in (("width", width), ("min_separation", separation)):
+        if value is not None and not (np.isfinite(value) and value > 0):
+            raise InputError(f"columns.{name} must be positive, got {value}; leave it out to have it measured")
+    if not 0 <= confidence <= 1:
+        raise InputError(f"columns.min_confidence must be between 0 and 1, got {confidence}")
+    if not np.all(np.isfinite(micrograph.image)):
+        raise InputError(f"frame {micrograph.frame} of {micrograph.name} holds NaN or infinite intensities")
+
+
+def _own_width(micrograph: Micrograph) -> float | None:
+    """Return the columns' width in px, or None where the frame shows no lattice."""
+    if min(micrograph.image.shape) < 16 or not np.ptp(micrograph.image):
+        return None
+    spacings = spacing_range(micrograph.image.shape, micrograph.pixel_size)
+    return column_width(spectrum(micrograph.image), spacings)
+
+
+def _binned(image: Float[np.ndarray, "y x"], factor: int) -> Float[np.ndarray, "y x"]:
+    """Return the means of blocks of ``factor`` squared pixels; what is left over at the far edges is cut."""
+    height, width = (n // factor for n in image.shape)
+    blocks = image[: height * factor, : width * factor].reshape(height, factor, width, factor)
+    return np.asarray(blocks.mean((1, 3)), dtype=np.float32)
+
+
+def _sign(band: BandPass, micrograph: Micrograph, contrast: str) -> tuple[int, tuple[str, ...]]:
+    """Return 1 for bright columns or -1 for dark ones, and a warning where the frame does not tell."""
+    if contrast != "auto":
+        return (1 if contrast == "bright" else -1), ()
+    if micrograph.modality in _BRIGHT or micrograph.modality in _DARK:
+        return (1 if micrograph.modality in _BRIGHT else -1), ()
+    sign = 1 if band.contrast >= 0 else -1
+    if abs(band.contrast) >= _UNCLEAR or not np.any(np.abs(band.significance) > 6):
+        return sign, ()
+    shown = "bright" if sign == 1 else "dark"
+    return sign, (f"bright and dark columns stand out alike: took {shown} ones; set columns.contrast",)
+
+
+def _reach(positions: Float[np.ndarray, "n 2"], sigma: float) -> float:
+    """Return the radius of the disc that a column is fitted in: a bit more than half-way to the next ones."""
+    from scipy.spatial import cKDTree
+
+    if len(positions) < 2:
+        return _DISC[1] * sigma
+    nearest = cKDTree(positions).query(positions, k=2)[0][:, 1]
+    return float(np.clip(0.6 * np.median(nearest), _DISC[0] * sigma, _DISC[1] * sigma))
+
+
+def _smooth(image: Float[np.ndarray, "y x"], sigma: float) -> Float[np.ndarray, "y x"]:
+    from scipy import ndimage
+
+    return np.asarray(ndimage.gaussian_filter(image, sigma))
+
+
+def _plausible(
+    fit: Gaussians, start: Float[np.ndarray, "n 2"], *, separation: float, shape: tuple[int, ...]
+) -> Bool[np.ndarray, " n"]:
+    """Return which fits stayed at their peak, inside the frame, and are as wide as columns are."""
+    if not len(start):
+        return np.zeros(0, dtype=bool)
+    moved = np.hypot(*(fit.positions - start).T)
+    relative = fit.width / np.median(fit.width)
+    edge = np.array(shape) - 1
+    inside = np.all((fit.positions >= 0) & (fit.positions <= edge), axis=1)
+    return np.asarray((moved < 0.75 * separation) & inside & (relative > 0.4) & (relative < 2.0) & (fit.amplitude > 0))
+
+
+def _result(
+    micrograph: Micrograph,
+    positions: Float[np.ndarray, "n 2"],
+    confidence: Float[np.ndarray, " n"],
+    warnings: tuple[str, ...] = (),
+) -> FrameResult:
+    table = column_table(
+        positions,
+        frame=micrograph.frame,
+        pixel_size=micrograph.pixel_size,
+        values={"confidence": confidence},
+    )
+    return FrameResult(frame=micrograph.frame, tables=(table,), warnings=warnings)

@@ -44,8 +44,8 @@ def fit_gaussians(
 ) -> Gaussians:
     """Fit a Gaussian to each column by weighted least squares, with the tails of all others taken off.
 
-    Every sweep takes one Gauss-Newton step of all columns, batched, each in the disc around it, on the image
-    less the current model of the other columns (block Jacobi, converging to the joint fit of overlapping peaks).
+    Every sweep takes one Levenberg-Marquardt step of all columns, batched, each in the disc around it, on the
+    image less the current model of the other columns (block Jacobi: it converges to the joint fit).
 
     Parameters
     ----------
@@ -64,16 +64,17 @@ def fit_gaussians(
     values = image[discs.y, discs.x].astype(float)
     weights = discs.inside / variance[discs.y, discs.x]
     parameters = _first(values, discs, start, width)
-    for sweep in range(_SWEEPS):
-        others = _others(parameters, discs, image.shape, radius)
-        step, _ = _gauss_newton(parameters, discs, values - others, weights)
-        step = _limited(step, width) * (1.0 if sweep else 0.7)
-        parameters = parameters + step
-        parameters[:, 3] = np.clip(parameters[:, 3], 0.3 * width, 3.0 * width)
-        if np.all(np.abs(step[:, 1:3]) < _CONVERGED):
+    damping = np.full(len(start), 0.1)
+    for _ in range(_SWEEPS):
+        own = values - _others(parameters, discs, image.shape, radius)
+        new, damping = _step(parameters, discs, own, weights, damping=damping, width=width)
+        moved = np.abs(new[:, 1:3] - parameters[:, 1:3])
+        parameters = new
+        if np.all(moved < _CONVERGED):
             break
-    others = _others(parameters, discs, image.shape, radius)
-    _, covariance = _gauss_newton(parameters, discs, values - others, weights)
+    own = values - _others(parameters, discs, image.shape, radius)
+    _, normal = _equations(parameters, discs, own, weights)
+    covariance = _inverse(normal, np.zeros(len(start)))
     sigma = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0.0))
     return Gaussians(
         positions=parameters[:, 1:3],
@@ -137,13 +138,42 @@ def _bell(parameters: Float[np.ndarray, "n 5"], discs: _Discs) -> Float[np.ndarr
     return np.asarray(parameters[:, :1] * np.exp(-_squared_distance(parameters[:, 1:3], discs) / scale))
 
 
-def _gauss_newton(
+def _step(
+    parameters: Float[np.ndarray, "n 5"],
+    discs: _Discs,
+    values: Float[np.ndarray, "n p"],
+    weights: Float[np.ndarray, "n p"],
+    *,
+    damping: Float[np.ndarray, " n"],
+    width: float,
+) -> tuple[Float[np.ndarray, "n 5"], Float[np.ndarray, " n"]]:
+    """Return the parameters after one Levenberg-Marquardt step of each column, and its next damping."""
+    gradient, normal = _equations(parameters, discs, values, weights)
+    step = (_inverse(normal, damping) @ gradient[:, :, None])[:, :, 0]
+    step[:, 1:4] = np.clip(step[:, 1:4], -0.4 * width, 0.4 * width)
+    tried = parameters + step
+    tried[:, 3] = np.clip(tried[:, 3], 0.3 * width, 3.0 * width)
+    better = _misfit(tried, discs, values, weights) <= _misfit(parameters, discs, values, weights)
+    damping = np.clip(np.where(better, damping / 5, damping * 5), 1e-6, 1e3)
+    return np.where(better[:, None], tried, parameters), damping
+
+
+def _misfit(
+    parameters: Float[np.ndarray, "n 5"],
+    discs: _Discs,
+    values: Float[np.ndarray, "n p"],
+    weights: Float[np.ndarray, "n p"],
+) -> Float[np.ndarray, " n"]:
+    return np.asarray((weights * (values - _bell(parameters, discs) - parameters[:, 4:5]) ** 2).sum(1))
+
+
+def _equations(
     parameters: Float[np.ndarray, "n 5"],
     discs: _Discs,
     values: Float[np.ndarray, "n p"],
     weights: Float[np.ndarray, "n p"],
 ) -> tuple[Float[np.ndarray, "n 5"], Float[np.ndarray, "n 5 5"]]:
-    """Return the step of each column's parameters, and their covariance."""
+    """Return the gradient and the normal matrix of each column's least squares."""
     amplitude, width = parameters[:, :1], parameters[:, 3:4]
     dy, dx = discs.y - parameters[:, 1:2], discs.x - parameters[:, 2:3]
     bell = np.exp(-(dy**2 + dx**2) / (2 * width**2))
@@ -151,18 +181,16 @@ def _gauss_newton(
     jacobian = np.stack(
         [bell, slope * dy, slope * dx, slope * (dy**2 + dx**2) / width, np.ones_like(bell)], axis=1
     )
-    residual = values - amplitude * bell - parameters[:, 4:5]
     weighted = jacobian * weights[:, None, :]
-    normal = weighted @ jacobian.transpose(0, 2, 1)
+    residual = values - amplitude * bell - parameters[:, 4:5]
+    return (weighted @ residual[:, :, None])[:, :, 0], weighted @ jacobian.transpose(0, 2, 1)
+
+
+def _inverse(
+    normal: Float[np.ndarray, "n 5 5"], damping: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, "n 5 5"]:
+    """Return the inverse of each normal matrix, scaled to a unit diagonal, ``damping`` added to it."""
     scale = np.sqrt(np.maximum(np.diagonal(normal, axis1=1, axis2=2), np.finfo(float).tiny))
-    unit = normal / (scale[:, :, None] * scale[:, None, :]) + 1e-6 * np.eye(5)
-    inverse = np.linalg.inv(unit) / (scale[:, :, None] * scale[:, None, :])
-    gradient = (weighted @ residual[:, :, None])[:, :, 0]
-    return (inverse @ gradient[:, :, None])[:, :, 0], inverse
-
-
-def _limited(step: Float[np.ndarray, "n 5"], width: float) -> Float[np.ndarray, "n 5"]:
-    """Return the step with its moves and changes of width held to what a fit can safely take at once."""
-    limited = step.copy()
-    limited[:, 1:4] = np.clip(step[:, 1:4], -0.4 * width, 0.4 * width)
-    return limited
+    outer = scale[:, :, None] * scale[:, None, :]
+    ridge = (1e-9 + damping)[:, None, None] * np.eye(normal.shape[-1])
+    return np.asarray(np.linalg.inv(normal / outer + ridge) / outer)

@@ -103,12 +103,15 @@ class ColumnDepthDataset(Dataset[ColumnDepthItem]):
     def __len__(self) -> int:
         return self.epoch_size
 
+    def structure(self, index: int) -> int:
+        """Return which structure the image of an index is of."""
+        return self.structures[index % len(self.structures)]
+
     def sample(self, index: int) -> ColumnSample:
         """Draw the image of an index, with its truth."""
         epoch, item = divmod(index, self.epoch_size)
         rng = np.random.default_rng([self.seed, epoch, item])
-        structure = self.structures[index % len(self.structures)]
-        return random_symmetry(self.sampler.draw(structure, rng), rng)
+        return random_symmetry(self.sampler.draw(self.structure(index), rng), rng)
 
     def __getitem__(self, index: int) -> ColumnDepthItem:
         sample = self.sample(index)

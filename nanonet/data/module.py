@@ -42,6 +42,11 @@ class SimulatedData(LightningDataModule):
         Of the split and of all that is drawn.
     num_workers
         Processes that draw, each with one thread; 0 draws in the training process.
+
+    Attributes
+    ----------
+    first_epoch
+        Set to the number of epochs done before a run that was stopped goes on.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class SimulatedData(LightningDataModule):
         num_workers: int = 1,
     ) -> None:
         super().__init__()
+        self.first_epoch = 0
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.split = split_structures(sampler.structures, fraction=validation_fraction, seed=seed)
@@ -78,7 +84,8 @@ class SimulatedData(LightningDataModule):
         return self._loader(self.validation)
 
     def _epoch(self) -> int:
-        return self.trainer.current_epoch if self.trainer else 0
+        # Lightning asks a worker for the first batches before it has counted the epochs of a resumed run.
+        return max(self.first_epoch, self.trainer.current_epoch if self.trainer else 0)
 
     def _loader(self, dataset: Dataset[Any], **options: Any) -> DataLoader[Any]:
         return DataLoader(

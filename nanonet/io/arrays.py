@@ -28,9 +28,10 @@ class NpyFrames:
     def __getitem__(self, index: int) -> np.ndarray:
         stored = np.lib.format.open_memmap(self.path, "r")
         t, y, x = self.order
-        front = [axis for axis in range(stored.ndim) if axis not in (t, y, x)] + ([] if t is None else [t])
-        moved = stored.transpose(*front, y, x)
-        return np.array(moved.reshape(-1, *moved.shape[-2:])[index] if moved.ndim > 2 else moved)
+        rest = tuple(axis for axis in range(stored.ndim) if axis not in (t, y, x))
+        if t is None:
+            return np.array(np.squeeze(stored.transpose(*rest, y, x), tuple(range(len(rest)))))
+        return np.array(np.squeeze(stored.transpose(*rest, t, y, x), tuple(range(len(rest))))[index])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,6 @@ def _npy(path: Path) -> Recording:
     with path.open("rb") as file:
         shape, _, dtype = _header(file)
         offset = file.tell()
-    _refuse_types(path.name, dtype)
     found = _layout(path.name, shape)
     require_bytes(path, offset, shape, dtype)
     frames = NpyFrames(path=path, order=(found.t, found.y, found.x))
@@ -80,14 +80,11 @@ def _npz(path: Path, dataset: str | None) -> Recording:
     with zipfile.ZipFile(path) as archive:
         headers = {name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")}
         read = {name: _member_header(archive, member) for name, member in headers.items()}
-        images = {name: header for name, header in read.items() if len(header[0]) >= 2}
-        name = _usual(images) if dataset is None else dataset
-        shape, fortran, dtype, start = choose(path.name, images, name)
-        chosen = next(key for key, header in images.items() if header == (shape, fortran, dtype, start))
-        member = headers[name or chosen]
+        images = {name: (headers[name], *header) for name, header in read.items() if len(header[0]) >= 2}
+        asked = _usual(images) if dataset is None else dataset
+        member, shape, fortran, dtype, start = choose(path.name, images, asked)
         info = archive.getinfo(member)
         pixel = _pixel(archive, read)
-    _refuse_types(path.name, dtype)
     if fortran:
         raise InputError(f"{path.name} holds {member} in Fortran order: save it with np.ascontiguousarray")
     found = _layout(path.name, shape)
@@ -98,9 +95,7 @@ def _npz(path: Path, dataset: str | None) -> Recording:
     return Recording(frames=frames, shape=found.shape, dtype=dtype, pixel=pixel)
 
 
-def _member_header(
-    archive: zipfile.ZipFile, member: str
-) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+def _member_header(archive: zipfile.ZipFile, member: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     with archive.open(member) as file:
         shape, fortran, dtype = _header(file)
         return shape, fortran, dtype, file.tell()
@@ -132,10 +127,3 @@ def _layout(name: str, shape: tuple[int, ...]) -> Layout:
     if len(shape) == 3 and shape[-1] in (3, 4) and min(shape[:2]) > 4:
         raise InputError(f"{name} has {shape[-1]} colour channels, shape {shape}: convert it to grey")
     return layout(name, [Axis(size=size) for size in shape])
-
-
-def _refuse_types(name: str, dtype: np.dtype[Any]) -> None:
-    if dtype.kind == "c":
-        raise InputError(f"{name} is complex (a wave or a Fourier transform); give its intensity")
-    if dtype.kind not in "biuf":
-        raise InputError(f"{name} holds {dtype} values, not the numbers of an image")

@@ -64,9 +64,7 @@ def open_file(path: Path, dataset: str | None) -> Recording:
 def _recording(path: Path, image: dict[str, Any], described: ImageObject) -> Recording:
     kind, where = image["ImageData"]["DataType"], image["ImageData"]["Data"]
     if kind in _COMPLEX:
-        raise InputError(f"{path.name} is complex (a wave or a Fourier transform); give its intensity")
-    if kind in _COLOUR:
-        raise InputError(f"{path.name} is a colour picture (RGB); convert it to grey")
+        raise InputError(f"{path.name} is complex (a wave or a Fourier transform): give its intensity")
     tags = image.get("ImageTags") or {}
     if str(_tag(tags, "Meta Data", "Format")).startswith("Spectrum"):
         raise InputError(f"{path.name} is a spectrum or a spectrum image, not an image")

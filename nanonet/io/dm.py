@@ -32,7 +32,7 @@ _IMAGE_TYPES: dict[str, tuple[int, int]] = {
     "float64": (12, 7),
 }
 _DM3_BYTES = 2**31 - 2**20  # of pixels; its sizes are 32-bit numbers
-_UNITS_PER_ANGSTROM = {"nm": 0.1, "Å": 1.0, "A": 1.0, "pm": 100.0, "µm": 1e-4, "um": 1e-4}
+_ANGSTROM_PER_UNIT = {"nm": 10.0, "Å": 1.0, "A": 1.0, "pm": 0.01, "µm": 1e4, "um": 1e4}
 
 
 def write_dm(
@@ -112,14 +112,14 @@ def _three_axes(shape: Shape) -> tuple[int, int, int]:
 
 def _scales(pixel_size: float | tuple[float, float] | None, unit: str) -> tuple[float, float]:
     """Return the sizes of a pixel along y and x in ``unit``; 1 where they are not known."""
-    if unit not in _UNITS_PER_ANGSTROM:
-        raise InputError(f"unit must be one of {', '.join(_UNITS_PER_ANGSTROM)}, got {unit!r}")
+    if unit not in _ANGSTROM_PER_UNIT:
+        raise InputError(f"unit must be one of {', '.join(_ANGSTROM_PER_UNIT)}, got {unit!r}")
     if pixel_size is None:
         return 1.0, 1.0
     sizes = pixel_size if isinstance(pixel_size, tuple) else (pixel_size, pixel_size)
     if not all(np.isfinite(size) and size > 0 for size in sizes):
         raise InputError(f"pixel_size must be positive and finite, got {pixel_size} Å")
-    y, x = (size * _UNITS_PER_ANGSTROM[unit] for size in sizes)
+    y, x = (size / _ANGSTROM_PER_UNIT[unit] for size in sizes)
     return y, x
 
 

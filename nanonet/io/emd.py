@@ -76,13 +76,17 @@ def _axes(group: h5py.Group, shape: tuple[int, ...]) -> Iterator[Axis]:
 
 def _step(dimension: Any) -> float | None:
     """Return the mean step of an axis whose coordinates, or whose first two, are listed."""
-    if not isinstance(dimension, h5py.Dataset) or dimension.shape is None or dimension.dtype.kind not in "iuf":
+    if (
+        not isinstance(dimension, h5py.Dataset)
+        or dimension.shape is None
+        or dimension.dtype.kind not in "iuf"
+    ):
         return None
     values = np.atleast_1d(dimension[:2]) if dimension.ndim == 1 else np.zeros(0)
     if values.size < 2:
         return None
-    last = float(dimension[dimension.shape[0] - 1])
-    return abs(last - float(values[0])) / (dimension.shape[0] - 1)
+    count = int(dimension.shape[0])
+    return abs(float(dimension[count - 1]) - float(values[0])) / (count - 1)
 
 
 def _electronvolt(volts: float | None) -> float | None:

@@ -39,7 +39,9 @@ class Hdf5Frames:
         first = index // self.block * self.block
         last = min(first + self.block, self.shape[0])
         when = self.path.stat().st_mtime_ns
-        return _read_block(self.path, when, self.key, self.order, (first, last))[index - first]
+        block = _read_block(self.path, when, self.key, self.order, (first, last))
+        frame: np.ndarray = block[index - first]
+        return frame
 
 
 @lru_cache(maxsize=1)
@@ -51,7 +53,7 @@ def _read_block(
     with h5py.File(path, "r") as file:
         data = file[key]
         selection = tuple(slice(*span) if axis == t else slice(None) for axis in range(data.ndim))
-        values = data[selection]
+        values: np.ndarray = data[selection]
     rest = [axis for axis in range(values.ndim) if axis not in (t, y, x)]
     front = rest if t is None else [*rest, t]
     moved = values.transpose(*front, y, x)

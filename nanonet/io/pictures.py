@@ -30,16 +30,21 @@ def open_file(path: Path, dataset: str | None) -> Recording:
         if f".{(picture.format or '').lower()}" not in _SUFFIXES.get(path.suffix.lower(), ()):
             raise ValueError(f"its content is {picture.format}")
         columns, rows = picture.size
+        dtype = np.dtype(_GREY.get(picture.mode, "u1"))
         if picture.mode not in _GREY:
             grey(path.name, picture)
     if min(rows, columns) < 2:
         raise InputError(f"{path.name} is a line of {max(rows, columns)} pixels, not an image")
-    bits = np.dtype(np.uint8)
-    return Recording(frames=PictureFrame(path=path), shape=(1, rows, columns), dtype=bits)
+    return Recording(frames=PictureFrame(path=path), shape=(1, rows, columns), dtype=dtype)
 
 
-_SUFFIXES = {".png": (".png",), ".jpg": (".jpeg", ".mpo"), ".jpeg": (".jpeg", ".mpo"), ".bmp": (".bmp", ".dib")}
-_GREY = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L")
+_SUFFIXES = {
+    ".png": (".png",),
+    ".jpg": (".jpeg", ".mpo"),
+    ".jpeg": (".jpeg", ".mpo"),
+    ".bmp": (".bmp", ".dib"),
+}
+_GREY = {"1": "?", "L": "u1", "I": "i4", "F": "f4", "I;16": "<u2", "I;16L": "<u2", "I;16B": ">u2"}
 
 
 def grey(name: str, picture: Image.Image) -> np.ndarray:
@@ -58,8 +63,12 @@ def grey(name: str, picture: Image.Image) -> np.ndarray:
 
 def equal_channels(name: str, values: np.ndarray) -> np.ndarray:
     """Return the grey (y, x) of colour values (y, x, 3 or 4); an `InputError` where there is colour."""
+    if values.shape[-1] not in (3, 4):
+        raise InputError(f"{name} has {values.shape[-1]} channels: convert it to grey without an alpha channel")
     if values.shape[-1] == 4 and np.ptp(values[..., 3]) > 0:
         raise InputError(f"{name} is partly transparent: convert it to grey without an alpha channel")
-    if not (np.array_equal(values[..., 0], values[..., 1]) and np.array_equal(values[..., 0], values[..., 2])):
+    if not (
+        np.array_equal(values[..., 0], values[..., 1]) and np.array_equal(values[..., 0], values[..., 2])
+    ):
         raise InputError(f"{name} is a colour picture whose channels differ: convert it to grey")
     return values[..., 0]

@@ -158,7 +158,8 @@ def choose(name: str, candidates: Mapping[str, T], dataset: str | None) -> T:
 def unique(names: Sequence[str]) -> list[str]:
     """Return the names with #2, #3 after those that come again."""
     return [
-        text if text not in names[:i] else f"{text}#{names[:i].count(text) + 1}" for i, text in enumerate(names)
+        text if text not in names[:i] else f"{text}#{names[:i].count(text) + 1}"
+        for i, text in enumerate(names)
     ]
 
 

@@ -58,6 +58,7 @@ def square_grid(name: str, shape: tuple[int, int], pixel: tuple[float, float]) -
     rows, columns = (int(np.floor((n - 1) * step + 1e-6)) + 1 for n, step in zip(shape, steps, strict=True))
     if rows * columns > _MOST_PIXELS:
         raise InputError(
-            f"{name} has pixels of {pixel[0]:g} x {pixel[1]:g} Å: not an image's; give read.pixel_size=0.2 (Å)"
+            f"{name} has pixels of {pixel[0]:g} x {pixel[1]:g} Å, which no image has: "
+            "give read.pixel_size=0.2 (Å)"
         )
     return SquareGrid(step_y=steps[0], step_x=steps[1], shape=(rows, columns))

@@ -39,7 +39,9 @@ class SerFrames:
         offset = int(self.offsets[index])
         kind, shape, _ = _element(self.path, offset)
         if (kind, shape) != (self.kind, self.shape):
-            raise InputError(f"{self.path.name} is damaged: frame {index} has shape {shape}, not {self.shape}")
+            raise InputError(
+                f"{self.path.name} is damaged: frame {index} has shape {shape}, not {self.shape}"
+            )
         frame = read_array(self.path, offset + _ELEMENT.size, shape, np.dtype(_TYPES[kind]))
         return frame[::-1]  # stored from the bottom up
 

@@ -34,9 +34,9 @@ _ANGLES = ("mrad", "rad", "µrad", "deg", "°", "mrads")
 
 
 def tidy(unit: object) -> str:
-    """Return a unit in one spelling: µ as U+00B5, Å as U+00C5, no brackets, underscores or spaces.
+    r"""Return a unit in one spelling: µ as U+00B5, Å as U+00C5, no brackets, underscores or spaces.
 
-    EMD files write ``[n_m]``, ImageJ writes ``\\u00B5m`` with the escape spelt out.
+    EMD files write ``[n_m]``, ImageJ writes ``\u00B5m`` with the escape spelt out.
     """
     text = unit.decode("utf-8", "replace") if isinstance(unit, bytes) else str(unit or "")
     text = text.replace("\\u00B5", "µ").replace("\\u00b5", "µ").replace("μ", "µ").replace("\u212b", "Å")

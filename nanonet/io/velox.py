@@ -12,7 +12,6 @@ import numpy as np
 from nanonet.io.hdf5 import hdf5_frames
 from nanonet.io.recording import Axis, Recording, choose, detected_by, layout, unique
 from nanonet.io.units import positive
-from nanonet.records import InputError
 
 
 def recording(path: Path, file: h5py.File, dataset: str | None) -> Recording:
@@ -26,7 +25,8 @@ def recording(path: Path, file: h5py.File, dataset: str | None) -> Recording:
     names = unique([_title(file, group, about) for group, about in zip(groups, described, strict=True)])
     candidates = dict(zip(names, zip(groups, described, strict=True), strict=True))
     if dataset is None and "SpectrumImage" in file["Data"]:
-        candidates = {"HAADF": candidates["HAADF"]} if "HAADF" in candidates else candidates
+        haadf = [name for name in candidates if name.split("#")[0] == "HAADF"]
+        candidates = {haadf[0]: candidates[haadf[0]]} if len(haadf) == 1 else candidates
     group, about = choose(path.name, candidates, dataset)
     return _recording(path, group["Data"], about)
 
@@ -36,13 +36,15 @@ def _holds_frames(group: Any) -> bool:
 
 
 def _recording(path: Path, data: h5py.Dataset, about: dict[str, Any]) -> Recording:
-    if data.dtype.kind not in "biuf":
-        raise InputError(f"{path.name} is complex (a Fourier transform or DPC); choose another read.dataset")
     result = _at(about, "BinaryResult") or {}
     size = _at(result, "PixelSize") or {}
     axes = [
-        Axis(size=data.shape[0], name="y", scale=_float(size.get("height")), unit=result.get("PixelUnitY", "")),
-        Axis(size=data.shape[1], name="x", scale=_float(size.get("width")), unit=result.get("PixelUnitX", "")),
+        Axis(
+            size=data.shape[0], name="y", scale=_float(size.get("height")), unit=result.get("PixelUnitY", "")
+        ),
+        Axis(
+            size=data.shape[1], name="x", scale=_float(size.get("width")), unit=result.get("PixelUnitX", "")
+        ),
         *(Axis(size=n, name="t") for n in data.shape[2:]),
     ]
     found = layout(path.name, axes)

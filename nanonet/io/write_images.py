@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Shaped
 
 from nanonet.io.atomic import atomic_path
-from nanonet.io.write_stacks import as_stored, write_hspy, write_mrc_stack, write_npy
+from nanonet.io.write_hspy import write_hspy
+from nanonet.io.write_stacks import as_stored, write_mrc_stack, write_npy
 from nanonet.records import InputError
 
 __all__ = ["TifWriter", "write_hspy", "write_mrc_stack", "write_npy", "write_tif"]
@@ -24,7 +25,7 @@ _TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32")
 _CLASSIC_BYTES = 2**32 - 2**25  # what a TIFF with 32-bit offsets may hold, less room for its tags
 _MANY_FRAMES = 10**9  # as wide a number as ever comes, so that the true one fits in its place
 _ANGSTROM_PER_CM = 1e8
-_NM_PER_ANGSTROM = 0.1
+_ANGSTROM_PER_NM = 10.0
 
 
 class TifWriter:
@@ -103,9 +104,8 @@ class TifWriter:
         if self._tif is None:
             self._open(page)
         if (page.shape, page.dtype) != (self._shape, self._dtype):
-            raise ValueError(
-                f"a page of {self._path.name} must be {self._dtype} {self._shape}, got {page.dtype} {page.shape}"
-            )
+            wanted = f"{self._dtype} {self._shape}"
+            raise ValueError(f"a page of {self._path.name} must be {wanted}, got {page.dtype} {page.shape}")
         first = self._written == 0
         resolution = _pixels_per_cm(self._pixel_size)
         self._tif.write(
@@ -150,7 +150,7 @@ class TifWriter:
         if self._description:
             metadata["Description"] = self._description
         if self._pixel_size is not None:
-            metadata |= dict.fromkeys(("PhysicalSizeX", "PhysicalSizeY"), self._pixel_size * _NM_PER_ANGSTROM)
+            metadata |= dict.fromkeys(("PhysicalSizeX", "PhysicalSizeY"), self._pixel_size / _ANGSTROM_PER_NM)
             metadata |= dict.fromkeys(("PhysicalSizeXUnit", "PhysicalSizeYUnit"), "nm")
         if self._frame_time is not None:
             metadata |= {"TimeIncrement": self._frame_time, "TimeIncrementUnit": "s"}
@@ -158,7 +158,7 @@ class TifWriter:
         xml = OmeXml(Creator="nanonet", UUID=str(uuid.uuid5(uuid.NAMESPACE_OID, self._path.name)))
         pages = (n_frames, 1, 1, *self._shape, 1)
         xml.addimage(self._dtype, (n_frames, *self._shape), pages, axes="TYX", **metadata)
-        return xml.tostring(declaration=True).encode("utf-8", errors="replace")
+        return bytes(xml.tostring(declaration=True).encode("utf-8", errors="replace"))
 
 
 def write_tif(
@@ -186,12 +186,12 @@ def _pixels_per_cm(pixel_size: float | None) -> tuple[float, float] | None:
 
 
 def _dm_tags(pixel_size: float | None, frame_time: float | None) -> list[tuple[int, str, int, Any, bool]]:
-    """Return the calibration as DigitalMicrograph writes it: units in 65003-5, scales in 65009-11 (x, y, t)."""
+    """Return the calibration as DigitalMicrograph does: units in 65003-5, scales in 65009-11 (x, y, t)."""
     tags: list[tuple[int, str, int, Any, bool]] = []
     if pixel_size is not None:
         for axis in (0, 1):
             tags.append((65003 + axis, "s", 0, "nm", False))
-            tags.append((65009 + axis, "d", 1, pixel_size * _NM_PER_ANGSTROM, False))
+            tags.append((65009 + axis, "d", 1, pixel_size / _ANGSTROM_PER_NM, False))
     if frame_time is not None:
         tags += [(65005, "s", 0, "s", False), (65011, "d", 1, frame_time, False)]
     return tags

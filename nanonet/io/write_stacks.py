@@ -1,7 +1,8 @@
-"""Movies as hspy, mrc and npy, written frame by frame so that memory does not grow."""
+"""Movies as mrc and npy, written frame by frame so that memory does not grow."""
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,9 +14,6 @@ from jaxtyping import Shaped
 from nanonet.io.atomic import atomic_path
 from nanonet.records import InputError
 
-_HSPY_TYPES = (
-    "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64",
-)  # fmt: skip
 _MRC_TYPES = ("int8", "int16", "uint16", "float32")
 
 
@@ -66,18 +64,20 @@ def write_npy(path: str | os.PathLike[str], frames: Iterable[Shaped[np.ndarray, 
         If the disk refuses.
     """
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        number, first = 0, None
-        for number, frame in enumerate(frames, start=1):
+        first: np.ndarray | None = None
+        count = 0
+        for frame in frames:
             if first is None:
                 first = frame
                 _write_npy_header(file, (1, *frame.shape), frame.dtype)
-            _require_alike(frame, first, Path(path).name)
+            require_alike(frame, first, Path(path).name)
             file.write(np.ascontiguousarray(frame).data)
+            count += 1
         if first is None:
             raise ValueError(f"there is no frame to write to {Path(path).name}")
         file.seek(0)
         # The header keeps room for a first axis that grew, so that it covers just the same bytes.
-        _write_npy_header(file, (number, *first.shape), first.dtype)
+        _write_npy_header(file, (count, *first.shape), first.dtype)
 
 
 def _write_npy_header(file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype) -> None:
@@ -91,8 +91,7 @@ def write_mrc_stack(
 ) -> None:
     """Write frames as an MRC2014 image stack.
 
-    The frames are appended with ordinary writes: a file that is mapped into memory kills the program on a
-    full disk instead of failing.
+    The frames are written, not mapped into memory: on a full disk a write fails, a map kills the program.
 
     Parameters
     ----------
@@ -110,20 +109,68 @@ def write_mrc_stack(
     InputError
         If integers do not fit into float32, or the disk refuses.
     """
-    import mrcfile
-
     name = Path(path).name
-    with atomic_path(path) as temporary:
-        statistics = _Statistics()
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
         first: np.ndarray | None = None
+        moments = _Moments()
         for frame in frames:
             stored = as_stored(frame, _MRC_TYPES, name)
             if first is None:
                 first = stored
-                with mrcfile.new(temporary, overwrite=True) as mrc:
-                    mrc.set_data(stored[None])
-                    mrc.set_image_stack()
-                    mrc.voxel_size = pixel_size or 0.0
-                    header = mrc.header.copy()
-                file = temporary.open("r+b")
-                file.seek(0, os.SEEK_END)
+                header = _mrc_header(first, pixel_size)
+                file.write(header.tobytes())
+            require_alike(stored, first, name)
+            file.write(np.ascontiguousarray(stored).data)
+            moments.add(stored)
+        if first is None:
+            raise ValueError(f"there is no frame to write to {name}")
+        header.nz = moments.frames
+        header.dmin, header.dmax, header.dmean, header.rms = moments.summary()
+        file.seek(0)
+        file.write(header.tobytes())
+
+
+def _mrc_header(frame: np.ndarray, pixel_size: float | None) -> np.recarray:
+    """Return the header of an image stack of one frame."""
+    from mrcfile.mrcinterpreter import MrcInterpreter
+
+    mrc = MrcInterpreter()  # used without a file as its documentation describes
+    mrc._create_default_attributes()
+    mrc._iostream = io.BytesIO()
+    mrc.set_data(frame[None])
+    mrc.set_image_stack()
+    mrc.voxel_size = pixel_size or 0.0
+    header: np.recarray = mrc.header.copy()
+    header.label[0] = "nanonet"  # in place of the time, by which equal results would differ
+    return header
+
+
+class _Moments:
+    """The minimum, maximum, mean and standard deviation of frames that are seen one after another."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self._low, self._high, self._mean, self._spread, self._count = np.inf, -np.inf, 0.0, 0.0, 0
+
+    def add(self, frame: np.ndarray) -> None:
+        """Take one more frame in (the pairwise update of Chan, Golub and LeVeque 1979)."""
+        mean, count = float(frame.mean(dtype=np.float64)), self._count + frame.size
+        self._low, self._high = min(self._low, float(frame.min())), max(self._high, float(frame.max()))
+        step = mean - self._mean
+        self._spread += float(frame.var(dtype=np.float64)) * frame.size
+        self._spread += step**2 * self._count * frame.size / count
+        self._mean += step * frame.size / count
+        self._count = count
+        self.frames += 1
+
+    def summary(self) -> tuple[float, float, float, float]:
+        """Return minimum, maximum, mean and standard deviation."""
+        return self._low, self._high, self._mean, float(np.sqrt(self._spread / self._count))
+
+
+def require_alike(frame: np.ndarray, first: np.ndarray, name: str) -> None:
+    """Raise a ValueError if a frame of the file ``name`` differs in shape or type from its first."""
+    if (frame.shape, frame.dtype) != (first.shape, first.dtype):
+        raise ValueError(
+            f"a frame of {name} must be {first.dtype} {first.shape}, got {frame.dtype} {frame.shape}"
+        )

@@ -175,7 +175,7 @@ def _write_row(sheet: Worksheet, number: int, row: Sequence[Any]) -> None:
         if isinstance(value, bool | np.bool_):
             sheet.write_boolean(number, position, bool(value))
         elif isinstance(value, int | float | np.number):
-            _write_number(sheet, number, position, value)
+            _write_number(sheet, number, position, float(value))
         else:
             sheet.write_string(number, position, str(value))
 

@@ -110,6 +110,16 @@ def over_frames(frames: pd.Series[Any], values: pd.Series[Any], most: int = MOST
     return pd.DataFrame({"frame": grouped["frame"].mean(), **result}).reset_index(drop=True)
 
 
+def in_groups(
+    frames: pd.Series[Any], values: Mapping[str, pd.Series[Any]], most: int = MOST_FRAMES
+) -> pd.DataFrame:
+    """Return the mean of each of ``values`` over each frame, or group of neighbouring frames."""
+    data = pd.DataFrame({"frame": frames, **values}).astype(float).dropna()
+    if data.empty:
+        return data
+    return data.groupby(_groups(data["frame"], most).to_numpy()).mean().reset_index(drop=True)
+
+
 def counts_over_frames(frames: pd.Series[Any], most: int = MOST_FRAMES) -> pd.DataFrame:
     """Return the rows per frame (column ``mean``), 0 for frames between the first and last that have none."""
     counts = frames.astype(int).value_counts()

@@ -9,8 +9,6 @@ from nanonet.records import Estimate
 
 THIN_SPACE = "\u202f"
 UNITS = {"angstrom": "Å", "angstrom2": "Å²", "nm2": "nm²", "px2": "px²", "degree": "°", "deg": "°"}
-SIGNIFICANT = 4
-"""Digits of a number whose uncertainty is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +44,17 @@ def number_text(value: float, decimals: int) -> str:
     return text.replace(",", THIN_SPACE).replace("-", "−")
 
 
-def plain_text(value: float, significant: int = SIGNIFICANT) -> str:
-    """Return a number of unknown uncertainty with a few digits; whole numbers keep all of theirs."""
+def plain_text(value: float, significant: int | None = None) -> str:
+    """Return a number of unknown uncertainty with a few digits; whole numbers keep all of theirs.
+
+    ``significant`` is 4 where not given, and 3 below 1.
+    """
     if not math.isfinite(value):
         return "not known"
     if value == 0 or (float(value).is_integer() and abs(value) < 1e15):
         return number_text(value, 0)
     power = math.floor(math.log10(abs(value)))
+    significant = significant or (4 if power >= 0 else 3)
     if -4 <= power < 7:
         return number_text(value, max(significant - 1 - power, 0))
     mantissa = number_text(value / 10.0**power, significant - 1)
@@ -84,4 +86,10 @@ def estimate_text(estimate: Estimate) -> EstimateText:
 
 def with_unit(value: float, low: float | None, high: float | None, unit: str) -> str:
     """Return "12.3 [11.9, 12.7] nm"."""
-    return " ".join(part for part in (*interval_text(value, low, high), unit_text(unit)) if part)
+    text = " ".join(part for part in interval_text(value, low, high) if part)
+    return text + space_before(unit_text(unit)) + unit_text(unit)
+
+
+def space_before(unit: str) -> str:
+    """Return what stands between a number and its unit: nothing before the sign of a degree."""
+    return "" if unit in ("", "°") else " "

@@ -1,4 +1,4 @@
-"""The user's overrides: typos name the nearest key, awkward file names need no quoting, own configs are found."""
+"""The user's overrides: typos name the nearest key, awkward file names need no quoting."""
 
 from pathlib import Path
 

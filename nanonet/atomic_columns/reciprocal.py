@@ -1,0 +1,142 @@
+"""The first guess of a lattice: the two periods that explain the spots of a frame's power spectrum."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from nanonet.atomic_columns.noise import spectrum
+from nanonet.atomic_columns.scale import spacing_range, spots
+
+_MOST_SPOTS = 60
+_MOST_BASIS = 14  # strongest spots that basis vectors are made of
+_LEAST_SHARE = 3e-3  # of the strongest spot's amplitude
+_TOLERANCE = 1.6  # samples of the spectrum that a spot may lie off its node, at the first order
+_STRETCH = 0.012  # more for each higher order: what scan distortion adds, relative
+_BESIDE = (4, 20)  # samples beside a spot that it must stand out from
+_SHARP = 30.0  # times their median: speckle of noise exceeds this once in e^20 samples
+_NEAR_BEST = 0.9  # of the best score: the smallest cell that comes so near is taken
+_LEAST_INDEXED = 0.5  # of the spots' weight that a lattice must explain
+
+
+def spot_list(
+    image: Float[np.ndarray, "y x"], pixel_size: float | None
+) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " n"]]:
+    """Return the spots of one half of the power spectrum (ky, kx) [cycles/px] and their amplitude over the noise.
+
+    Each is the centre of mass of the power around a local maximum; strongest first.
+    """
+    from scipy import ndimage
+
+    power = spectrum(image)
+    shown = np.fft.fftshift(spots(power, spacing_range(image.shape, pixel_size)))
+    highest = ndimage.maximum_filter(shown, size=7, mode="wrap")
+    centre = np.array(shown.shape) // 2
+    where = np.argwhere((shown == highest) & (shown > 0))
+    where = where[((where - centre) @ np.array([shown.shape[1], 1])) > 0]
+    where = where[_is_sharp(np.fft.fftshift(power.power), where)]
+    amplitude = np.sqrt(shown[tuple(where.T)])
+    keep = np.argsort(amplitude)[::-1][:_MOST_SPOTS]
+    keep = keep[amplitude[keep] > _LEAST_SHARE * amplitude.max(initial=0.0)]
+    places = _centre_of_mass(np.fft.fftshift(power.power), where[keep]) - centre
+    return places / np.array(shown.shape), amplitude[keep]
+
+
+def _is_sharp(power: Float[np.ndarray, "y x"], where: np.ndarray) -> Bool[np.ndarray, " n"]:
+    """Return which maxima stand far above the samples beside them along y and along x.
+
+    Jitter of scan lines draws streaks through strong spots: their maxima are high, but along the streak only
+    as high as their neighbours.
+    """
+    beside = np.concatenate([np.arange(-_BESIDE[1], -_BESIDE[0] + 1), np.arange(_BESIDE[0], _BESIDE[1] + 1)])
+    height, width = power.shape
+    y, x = where[:, :1], where[:, 1:]
+    level_y = np.median(power[np.clip(y + beside, 0, height - 1), x], axis=1)
+    level_x = np.median(power[y, np.clip(x + beside, 0, width - 1)], axis=1)
+    return np.asarray(power[y, x][:, 0] > _SHARP * np.maximum(level_y, level_x))
+
+
+def _centre_of_mass(power: Float[np.ndarray, "y x"], where: np.ndarray) -> Float[np.ndarray, "n 2"]:
+    """Return the centres of mass of the 5 x 5 samples around each maximum."""
+    offsets = np.stack(np.mgrid[-2:3, -2:3], axis=-1).reshape(-1, 2)
+    near = where[:, None, :] + offsets
+    inside = np.clip(near, 0, np.array(power.shape) - 1)
+    weight = power[inside[..., 0], inside[..., 1]]
+    return np.asarray((weight[..., None] * near).sum(1) / weight.sum(1)[:, None])
+
+
+def period_vectors(
+    image: Float[np.ndarray, "y x"], pixel_size: float | None
+) -> Float[np.ndarray, "2 2"] | None:
+    """Return the reduced primitive vectors (rows, (y, x) in px) of the frame's period, or None without a lattice.
+
+    Of all reciprocal lattices that pairs of strong spots, their sums, differences and halves span, the score is
+    the spots' weight explained beyond chance. The smallest cell whose score comes near the best is taken: the
+    spots of a chemical order so decide for the larger cell, a few stray ones do not.
+    """
+    places, amplitude = spot_list(image, pixel_size)
+    if len(places) < 2:
+        return None
+    weight = np.log1p(amplitude)
+    sample = 1.0 / min(image.shape)
+    scored = [_score(candidate, places, weight, sample) for candidate in _candidates(places[:_MOST_BASIS], sample)]
+    best = max((score for score, _ in scored), default=0.0)
+    if best < _LEAST_INDEXED * weight.sum():
+        return None
+    bases = [basis for score, basis in scored if score >= _NEAR_BEST * best]
+    widest = max(bases, key=lambda basis: abs(float(np.linalg.det(basis))))
+    return reduced(np.linalg.inv(widest).T)
+
+
+def _candidates(strong: Float[np.ndarray, "n 2"], sample: float) -> list[Float[np.ndarray, "2 2"]]:
+    """Return the reduced reciprocal bases that spots, and half sums and differences of two, span."""
+    i, j = np.triu_indices(len(strong), 1)
+    vectors = np.concatenate([strong, strong[i] - strong[j], strong[i] + strong[j], strong / 2])
+    vectors = vectors[np.hypot(*vectors.T) > 6 * sample]
+    found: dict[tuple[int, ...], Float[np.ndarray, "2 2"]] = {}
+    for first in strong[:6]:
+        for scale in (1.0, 0.5):
+            for second in vectors:
+                basis = np.stack([first * scale, second])
+                area = abs(np.linalg.det(basis))
+                if area < (6 * sample) ** 2 or area < 0.1 * np.hypot(*basis[0]) * np.hypot(*basis[1]):
+                    continue
+                basis = reduced(basis)
+                found.setdefault(tuple(np.rint(basis.ravel() / sample / 1.5).astype(int)), basis)
+    return list(found.values())
+
+
+def _score(
+    basis: Float[np.ndarray, "2 2"],
+    places: Float[np.ndarray, "n 2"],
+    weight: Float[np.ndarray, " n"],
+    sample: float,
+) -> tuple[float, Float[np.ndarray, "2 2"]]:
+    """Return the weight of the spots on nodes, less what nodes so dense meet by chance, and the basis refined."""
+    inverse = np.linalg.inv(basis)
+    hits = np.zeros(len(places), dtype=bool)
+    for _ in range(2):
+        index = np.rint(places @ inverse)
+        off = np.hypot(*(places - index @ np.linalg.inv(inverse)).T)
+        tolerance = _TOLERANCE * sample + _STRETCH * np.hypot(*places.T)
+        hits = (off < tolerance) & np.any(index != 0, axis=1)
+        if np.linalg.matrix_rank(index[hits]) < 2:
+            return 0.0, basis
+        w = weight[hits, None]
+        refined = np.linalg.lstsq(index[hits] * w, places[hits] * w, rcond=None)[0]
+        inverse = np.linalg.inv(refined)
+    chance = np.minimum(np.pi * tolerance**2 * abs(np.linalg.det(inverse)), 1.0)
+    return float(np.sum(weight * (hits - chance))), np.linalg.inv(inverse)
+
+
+def reduced(basis: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "2 2"]:
+    """Return the reduced basis of a plane lattice (Lagrange and Gauss): |a| <= |b|, angle 90° to 120°."""
+    a, b = basis
+    while True:
+        if a @ a > b @ b:
+            a, b = b, a
+        step = np.rint(a @ b / (a @ a))
+        if step == 0:
+            break
+        b = b - step * a
+    return np.stack([a, -b if a @ b > 0 else b])

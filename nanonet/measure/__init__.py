@@ -1,0 +1,1 @@
+"""Particles -> tables of their properties, tracks over frames, and statistics with intervals."""

@@ -1,0 +1,133 @@
+"""Headline numbers of the particles of a run, with 90 % bootstrap intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from nanonet.measure.columns import length_unit
+from nanonet.records import Estimate, ParticleTable
+
+_RESAMPLES = 1000
+_FEWEST_IMAGES = 4
+"""With fewer images than this their resampling says nothing, and particles (or tracks) are resampled."""
+
+_INTERVAL = (5.0, 95.0)
+Statistic = Callable[[Float[np.ndarray, " n"], Float[np.ndarray, " n"]], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sample:
+    """Rows to be summed up, the group that each belongs to, and what a group is."""
+
+    rows: pd.DataFrame
+    group: Int[np.ndarray, " n"]
+    kind: str
+
+
+def summarise(table: ParticleTable) -> tuple[Estimate, ...]:
+    """Return the number of particles, and mean, median and spread of their sizes.
+
+    Particles that touch the border of the frame are counted but have no part in sizes and shapes. The 90 %
+    intervals are percentiles of a bootstrap that resamples what is independent: whole images where there are
+    4 or more, else whole tracks where frames are linked (the frames of a movie show the same particles), else
+    particles. Empty where fewer than 2 such groups are left.
+    """
+    unit = length_unit(table)
+    whole = table.data[~table.data["touches_border"]]
+    sample = _sample(whole)
+    note = (
+        f"of {len(whole)} particles that do not touch the border; resampled over {_count(sample)} {sample.kind}"
+    )
+    diameter = f"equivalent_diameter_{unit}"
+    wanted: tuple[tuple[str, str, str, Statistic], ...] = (
+        ("mean equivalent diameter", diameter, unit, _mean),
+        ("median equivalent diameter", diameter, unit, _median),
+        ("standard deviation of the equivalent diameter", diameter, unit, _spread),
+        ("mean circularity", "circularity", "", _mean),
+    )
+    sizes = (
+        _estimate(sample, column, statistic, name=name, unit=of, note=note)
+        for name, column, of, statistic in wanted
+    )
+    return (*_numbers(table), *(sizes if len(whole) else ()))
+
+
+def _numbers(table: ParticleTable) -> tuple[Estimate, ...]:
+    """Return the counts: of particles, and of tracks where frames are linked."""
+    data = table.data
+    note = f"{int(data['touches_border'].sum())} touch the border and are left out of sizes and shapes"
+    frames = data[["image", "frame"]].drop_duplicates().shape[0]
+    if frames > 1:
+        note = f"in {frames} frames that hold particles; {note}"
+    counts = [Estimate(name="particles", value=float(len(data)), note=note)]
+    if data["track_id"].notna().any():
+        tracks = float(data["track_id"].nunique())
+        counts.append(Estimate(name="tracks", value=tracks, note="particles followed through the frames"))
+    return tuple(counts)
+
+
+def _sample(rows: pd.DataFrame) -> _Sample:
+    if rows["image"].nunique() >= _FEWEST_IMAGES:
+        return _Sample(rows=rows, group=pd.factorize(rows["image"])[0], kind="images")
+    if len(rows) and rows["track_id"].notna().all():
+        keys = rows["image"].astype(str) + "/" + rows["track_id"].astype(str)
+        return _Sample(rows=rows, group=pd.factorize(keys)[0], kind="tracks")
+    return _Sample(rows=rows, group=np.arange(len(rows)), kind="particles")
+
+
+def _count(sample: _Sample) -> int:
+    return int(sample.group.max()) + 1 if len(sample.group) else 0
+
+
+def _estimate(
+    sample: _Sample, column: str, statistic: Statistic, *, name: str, unit: str, note: str
+) -> Estimate:
+    values = sample.rows[column].to_numpy(dtype=np.float64)
+    order = np.argsort(values)
+    low, high = _interval(values[order], sample.group[order], statistic, np.random.default_rng([0]))
+    value = statistic(values[order], np.ones(len(values)))
+    return Estimate(name=name, value=value, unit=unit, low=low, high=high, note=note)
+
+
+def _interval(
+    values: Float[np.ndarray, " n"],
+    group: Int[np.ndarray, " n"],
+    statistic: Statistic,
+    generator: np.random.Generator,
+) -> tuple[float | None, float | None]:
+    """Return the percentiles of ``statistic`` when groups are drawn anew with replacement."""
+    groups = int(group.max()) + 1
+    if groups < 2:
+        return None, None
+    draws = np.empty(_RESAMPLES)
+    for i in range(_RESAMPLES):
+        times = np.bincount(generator.integers(groups, size=groups), minlength=groups)
+        draws[i] = statistic(values, times[group].astype(np.float64))
+    low, high = np.nanpercentile(draws, _INTERVAL)
+    return float(low), float(high)
+
+
+def _mean(values: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -> float:
+    return float(values @ weights / weights.sum())
+
+
+def _median(values: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -> float:
+    """Return the median of ascending ``values``, each taken ``weights`` times."""
+    reached = np.cumsum(weights)
+    half = reached[-1] / 2.0
+    lower = values[np.searchsorted(reached, half)]
+    upper = values[np.searchsorted(reached, half, side="right")]
+    return float(lower + upper) / 2.0
+
+
+def _spread(values: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -> float:
+    """Return the standard deviation with one degree of freedom taken off; 0 for a single value."""
+    number = weights.sum()
+    if number < 2:
+        return 0.0
+    return float(np.sqrt(weights @ (values - _mean(values, weights)) ** 2 / (number - 1.0)))

@@ -1,0 +1,55 @@
+/* Figures, in the colours of the screen. */
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const touch = window.matchMedia("(pointer: coarse)").matches;
+/* Okabe and Ito's colours that are too dark for a dark page, each with a lighter stand-in. */
+const LIGHTER = {
+  "#0072B2": "#56B4E9", "rgba(0,114,178,0.18)": "rgba(86,180,233,0.25)",
+  "#009E73": "#35C99B", "rgba(0,158,115,0.18)": "rgba(53,201,155,0.25)",
+  "#D55E00": "#FF9440", "#CC79A7": "#E39CC4",
+};
+
+function recolour(value) {
+  if (typeof value === "string") return LIGHTER[value] || value;
+  if (Array.isArray(value)) return typeof value[0] === "object" ? value.map(recolour) : value;
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, recolour(item)]));
+}
+
+function themed(figure, printing) {
+  const style = getComputedStyle(document.documentElement);
+  const onPaper = { "--ink": "#000000", "--grid": "#dddddd", "--muted": "#444444", "--panel": "#ffffff" };
+  const read = (name) => (printing ? onPaper[name] : style.getPropertyValue(name).trim());
+  const { data, layout } = dark.matches && !printing ? recolour(figure) : figure;
+  const axis = { gridcolor: read("--grid"), zerolinecolor: read("--grid"), linecolor: read("--muted"), automargin: true, ticks: "outside", tickcolor: read("--muted"), ticklen: 4, showline: true };
+  const look = {
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", colorway: ["#0072B2", "#009E73", "#D55E00"],
+    font: { family: "system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif", size: 13, color: read("--ink") },
+    margin: { l: 56, r: 14, t: 26, b: 48 }, bargap: 0.04, hovermode: "closest",
+    hoverlabel: { bgcolor: read("--panel"), bordercolor: read("--muted"), font: { color: read("--ink") } },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: read("--muted"), activecolor: read("--ink") },
+    dragmode: touch ? false : "zoom", autosize: true,
+  };
+  const merged = { ...look, ...layout, xaxis: { ...axis, ...layout.xaxis }, yaxis: { ...axis, ...layout.yaxis } };
+  return { data, layout: structuredClone(merged) };
+}
+
+function drawFigures(printing = false) {
+  return report.figures.map((figure, index) => {
+    const { data, layout } = themed(figure, printing);
+    const options = { responsive: true, displaylogo: false, toImageButtonOptions: { format: "svg", filename: "figure-" + (index + 1) }, displayModeBar: touch ? false : "hover", modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
+    return Plotly.react("figure-" + index, data, layout, options);
+  });
+}
+
+started.push(...drawFigures());
+dark.addEventListener("change", () => drawFigures());
+const folded = new Set();
+window.addEventListener("beforeprint", () => {
+  for (const details of document.querySelectorAll("details:not([open])")) { folded.add(details); details.open = true; }
+  drawFigures(true);
+});
+window.addEventListener("afterprint", () => {
+  for (const details of folded) details.open = false;
+  folded.clear();
+  drawFigures();
+});

@@ -1,0 +1,1 @@
+"""Training with Lightning, and the checkpoints it leaves; `nanonet.train.checkpoint` needs no Lightning."""

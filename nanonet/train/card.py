@@ -1,0 +1,98 @@
+"""The card of a trained network: what it learnt from, how it was tested, what it must not be used for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nanonet.records import Estimate, Modality
+
+UNITS = {
+    "dose": "e/Å²",
+    "energy": "eV",
+    "defocus": "Å",
+    "focal_spread": "Å",
+    "Cs": "Å",
+    "C30": "Å",
+    "astigmatism": "Å",
+    "pixel_size": "Å",
+    "vibration": "Å",
+    "drift": "Å",
+    "tilt": "°",
+    "mistilt": "°",
+    "depth": "atoms",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkCard:
+    """What a network is for, and how good it is.
+
+    Parameters
+    ----------
+    task
+        "column_depth" or another that a pipeline asks for.
+    pixel_size
+        [Å] of the images it was trained on.
+    modality
+        How they were recorded, None where that is not known.
+    trained_range
+        Lowest and highest value of each setting in training.
+    metrics
+        Its headline numbers, on structures that it was not trained on.
+    training
+        What it was trained on, in words: one fact a line.
+    """
+
+    task: str
+    pixel_size: float
+    modality: Modality | None = None
+    trained_range: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    metrics: Sequence[Estimate] = ()
+    training: Sequence[str] = ()
+
+
+def render(card: NetworkCard, name: str) -> str:
+    """Return the card as Markdown."""
+    return "\n".join(
+        [
+            f"# {name}: {card.task.replace('_', ' ')}",
+            "",
+            "## Trained on",
+            *(f"- {fact}" for fact in card.training),
+            f"- {card.modality or 'images of unknown modality'}, pixels of {card.pixel_size:g} Å",
+            *(f"- {_range(setting, ends)}" for setting, ends in card.trained_range.items()),
+            "",
+            "## Tested",
+            "On drawn images of structures that it was not trained on. They come from the same simulator and "
+            "span the same ranges, and the best epoch was chosen on them: on other images expect less.",
+            "",
+            "| measure | value | 90 % interval | |",
+            "|---|---|---|---|",
+            *(_row(estimate) for estimate in card.metrics),
+            "",
+            "`exact` and `within_one`: share of true columns whose depth is read right, or right within one "
+            "atom, at the pixel nearest to the column's centre; a missed column is wrong. `dice`: column "
+            "pixels against background.",
+            "",
+            "## Not to be used for",
+            "- images of another modality, material or zone axis than it was trained on",
+            "- images that were not resampled to its pixel size, and settings outside the ranges above",
+            "- columns deeper than its last class: they are read as that class",
+            "- images that were filtered, background-corrected or contrast-inverted: it takes raw counts",
+            "",
+        ]
+    )
+
+
+def _range(setting: str, ends: tuple[float, float]) -> str:
+    low, high = ends
+    unit = UNITS.get(setting, "")
+    values = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+    return f"{setting}: {values} {unit}".rstrip()
+
+
+def _row(estimate: Estimate) -> str:
+    known = estimate.low is not None and estimate.high is not None
+    interval = f"{estimate.low:.3f} to {estimate.high:.3f}" if known else ""
+    return f"| {estimate.name} | {estimate.value:.3f} | {interval} | {estimate.note} |"

@@ -1,0 +1,256 @@
+"""Checkpoints that describe themselves: one safetensors file rebuilds its network.
+
+A checkpoint is a folder: ``model.safetensors`` (weights; its header holds the network's config, its task and
+ranges, and the versions), ``config.yaml`` (the whole training config) and ``card.md``. Weights from others are
+loaded as data only. Lightning's own files, pickles, are read in one place: `read_own_state`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nanonet.configuration import build, locate
+from nanonet.provenance import hash_file, versions
+from nanonet.records import InputError, TrainedNetwork
+from nanonet.train.card import NetworkCard, render
+
+if TYPE_CHECKING:
+    from torch import nn
+
+WEIGHTS = "model.safetensors"
+HEADER = "nanonet"
+FORMAT = 1
+"""Raised when the header changes so that older programs cannot read it."""
+ZOO = Path(__file__).resolve().parents[1] / "zoo"
+PIXELS_AT_ONCE = 1024 * 1024
+"""Pixels that a network is given at a time; more frames or larger ones come in parts."""
+
+
+def save_checkpoint(
+    folder: str | Path,
+    network: nn.Module,
+    *,
+    model: Mapping[str, Any],
+    card: NetworkCard,
+    config: Mapping[str, Any],
+    half: bool = False,
+) -> Path:
+    """Write a checkpoint; it is whole or absent, and replaces one that is there.
+
+    Parameters
+    ----------
+    folder
+        Where to; its name is the network's.
+    network
+        Whose weights are written.
+    model
+        Its config node, ``_target_`` and keywords.
+    card
+        What it is for and how good it is.
+    config
+        The whole config that it was trained with.
+    half
+        Write float16 weights, half as large.
+    """
+    import yaml
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    unfinished = folder.with_name(folder.name + ".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    save_file(_weights(network, half), unfinished / WEIGHTS, metadata={HEADER: _header(model, card)})
+    (unfinished / "config.yaml").write_text(
+        yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
+    (unfinished / "card.md").write_text(render(card, folder.name), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(unfinished, folder)
+    return folder
+
+
+def _weights(network: nn.Module, half: bool) -> dict[str, Any]:
+    return {
+        name: (tensor.half() if half and tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+
+
+def _header(model: Mapping[str, Any], card: NetworkCard) -> str:
+    told = {
+        "format": FORMAT,
+        "model": dict(model),
+        "task": card.task,
+        "pixel_size": card.pixel_size,
+        "modality": card.modality,
+        "trained_range": {name: list(ends) for name, ends in card.trained_range.items()},
+        "metrics": [asdict(estimate) for estimate in card.metrics],
+        "versions": versions(),
+    }
+    return json.dumps(told, sort_keys=True)
+
+
+def load_network(checkpoint: str | Path, *, task: str | None = None) -> TrainedNetwork:
+    """Rebuild a trained network from its own file, ready to be applied.
+
+    Parameters
+    ----------
+    checkpoint
+        A checkpoint's folder, its ``.safetensors`` file, a training run's folder, or ``zoo:NAME``.
+    task
+        The task that it must have been trained for; None takes any.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, no checkpoint of ours, of another task, or of a network whose code
+        is not trusted.
+    """
+    import torch
+
+    path = find_weights(checkpoint)
+    header, weights = _read(path)
+    if task is not None and header["task"] != task:
+        raise InputError(f"{checkpoint} was trained for '{header['task']}', this needs one for '{task}'")
+    network = _rebuild(path, header["model"], weights)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network.to(device=device, memory_format=torch.channels_last)
+    return TrainedNetwork(
+        predict=_Predictor(network, device),
+        task=header["task"],
+        pixel_size=float(header["pixel_size"]),
+        modality=header["modality"],
+        trained_range={name: (ends[0], ends[1]) for name, ends in header["trained_range"].items()},
+        name=str(checkpoint),
+        sha256=hash_file(path).removeprefix("sha256:"),
+    )
+
+
+def find_weights(checkpoint: str | Path) -> Path:
+    """Return the weights file that a checkpoint's name stands for."""
+    name = str(checkpoint)
+    path = ZOO / name.removeprefix("zoo:") if name.startswith("zoo:") else Path(name)
+    for file in (path, path / WEIGHTS, path / "checkpoint" / WEIGHTS):
+        if file.is_file():
+            return file
+    if name.startswith("zoo:"):
+        known = sorted(file.parent.name for file in ZOO.glob(f"*/{WEIGHTS}"))
+        raise InputError(f"there is no network '{name}'; known: {', '.join(known) or 'none'}")
+    what = f"holds no {WEIGHTS}" if path.exists() else "does not exist"
+    raise InputError(f"checkpoint {name} {what}: give a folder that training wrote, or zoo:NAME")
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return header and weights of a file, both as plain data."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(HEADER)
+            header = json.loads(text) if text else None
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, OSError, ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is damaged or no checkpoint: {_first_line(error)}") from error
+    wanted = {"format", "model", "task", "pixel_size", "modality", "trained_range"}
+    if not isinstance(header, dict) or not wanted <= set(header):
+        raise InputError(f"{path} holds weights, but not what network they are of: it is no nanonet checkpoint")
+    if header["format"] != FORMAT:
+        raise InputError(f"{path} has format {header['format']}, this nanonet reads {FORMAT}: update nanonet")
+    return header, weights
+
+
+def _rebuild(path: Path, model: Any, weights: dict[str, Any]) -> nn.Module:
+    import torch
+
+    _require_network(path, model)
+    network: nn.Module = build(model)
+    single = {
+        name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()
+    }
+    try:
+        network.load_state_dict(single)
+    except RuntimeError as error:
+        raise InputError(f"the weights in {path} are not those of its {model['_target_']}") from error
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in single.values()):
+        raise InputError(f"{path} has weights that are not finite")
+    return network.eval().requires_grad_(False)
+
+
+def _require_network(path: Path, node: Any) -> None:
+    """A checkpoint may name networks only: it comes from strangers, and building calls what it names."""
+    import inspect
+
+    from torch import nn
+
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        raise InputError(f"{path} does not say what network it is of")
+    for target in _targets(node):
+        found = locate(target)
+        if not (inspect.isclass(found) and issubclass(found, nn.Module)):
+            raise InputError(f"{path} names {target}, which is no network")
+
+
+def _targets(node: Any) -> list[str]:
+    if isinstance(node, Mapping):
+        own = [str(node["_target_"])] if "_target_" in node else []
+        return own + [target for value in node.values() for target in _targets(value)]
+    if isinstance(node, list):
+        return [target for value in node for target in _targets(value)]
+    return []
+
+
+class _Predictor:
+    """Counts (b, y, x) to logits (b, class, y, x), in parts that fit in memory."""
+
+    def __init__(self, network: nn.Module, device: str) -> None:
+        self.network = network
+        self.device = device
+
+    def __call__(self, counts: np.ndarray) -> np.ndarray:
+        if counts.ndim != 3 or 0 in counts.shape:
+            raise InputError(f"a network takes images (b, y, x), got shape {counts.shape}")
+        at_once = max(1, PIXELS_AT_ONCE // (counts.shape[1] * counts.shape[2]))
+        parts = [self._predict(counts[i : i + at_once]) for i in range(0, len(counts), at_once)]
+        return np.concatenate(parts)
+
+    def _predict(self, counts: np.ndarray) -> np.ndarray:
+        import torch
+
+        from nanonet.models.tiled import predict_tiled
+
+        with torch.inference_mode():
+            image = torch.from_numpy(np.ascontiguousarray(counts, np.float32))[:, None].to(self.device)
+            logits = predict_tiled(self.network, image)  # type: ignore[arg-type]
+        found: np.ndarray = logits.float().cpu().numpy()
+        return found
+
+
+def read_own_state(path: Path) -> dict[str, Any]:
+    """Return what Lightning saved of a run of our own, as plain data.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or holds anything but plain data.
+    """
+    import pickle
+
+    import torch
+
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise InputError(f"{path} is damaged ({_first_line(error)}): remove it to start anew") from error
+    return state
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0]
