@@ -108,7 +108,7 @@ def facet_normals(family: tuple[int, int, int]) -> Float[np.ndarray, "n 3"]:
         for signs in product((-1, 1), repeat=3)
     }
     normals = np.array(sorted(variants), dtype=float)
-    return normals / np.linalg.norm(normals, axis=1, keepdims=True)
+    return np.asarray(normals / np.linalg.norm(normals, axis=1, keepdims=True))
 
 
 def onto_beam(zone_axis: tuple[int, int, int], in_plane: float = 0.0) -> Float[np.ndarray, "3 3"]:
@@ -137,7 +137,7 @@ def onto_beam(zone_axis: tuple[int, int, int], in_plane: float = 0.0) -> Float[n
     turn = np.array(
         [[np.cos(in_plane), -np.sin(in_plane), 0], [np.sin(in_plane), np.cos(in_plane), 0], [0, 0, 1]]
     )
-    return turn @ np.array([x, np.cross(z, x), z])
+    return np.asarray(turn @ np.array([x, np.cross(z, x), z]))
 
 
 def repeat_along(crystal: Crystal, zone_axis: tuple[int, int, int]) -> float:

@@ -102,7 +102,8 @@ def _harmonics(count: int, side: float, pixel_size: float) -> torch.Tensor:
     import torch
 
     harmonics = torch.fft.fftfreq(count, 1 / count, dtype=torch.float64).round().long()
-    return harmonics[harmonics.abs() < min(side / (2 * pixel_size), count / 2)]
+    resolved = harmonics.abs() < min(side / (2 * pixel_size), count / 2)
+    return torch.masked_select(harmonics, resolved)
 
 
 def _response(detector: Detector, k_squared: torch.Tensor) -> torch.Tensor:

@@ -66,7 +66,7 @@ class WaveRecipe:
             raise InputError(f"sampling must lie within 0.05 and 0.1 Å, got {self.sampling} Å")
         if self.stored_sampling < self.sampling:
             raise InputError(
-                f"stored_sampling must not be finer than sampling, got {self.stored_sampling} < {self.sampling} Å"
+                f"stored_sampling must be at least sampling, got {self.stored_sampling} < {self.sampling} Å"
             )
         if self.frozen_phonons < 1:
             raise InputError(f"frozen_phonons must be at least 1, got {self.frozen_phonons}")
@@ -123,7 +123,9 @@ def fast_size(least: float) -> int:
     for size in FAST_SIZES:
         if size >= least - 1e-6:
             return size
-    raise InputError(f"a grid of {least:.0f} points is needed, at most {FAST_SIZES[-1]} are simulated: smaller diameter")
+    raise InputError(
+        f"a grid of {least:.0f} points is needed, at most {FAST_SIZES[-1]} are simulated: smaller diameter"
+    )
 
 
 def displaced(atoms: Atoms, displacements: Mapping[str, float], rng: np.random.Generator) -> Atoms:
@@ -152,13 +154,25 @@ def exit_waves(
     displacements
         Root mean square displacement along one axis by element [Å].
     """
-    sigma = {**displacements, **(recipe.thermal_displacements or {})}
     waves = [
-        single_wave(displaced(atoms, sigma, np.random.default_rng([*seed, index])), recipe)
+        phonon_wave(atoms, recipe, displacements=displacements, seed=seed, configuration=index)
         for index in range(recipe.frozen_phonons)
     ]
     side = float(atoms.cell[0, 0])
     return ExitWaves(waves=np.stack(waves), sampling=side / waves[0].shape[-1], energy=recipe.energy)
+
+
+def phonon_wave(
+    atoms: Atoms,
+    recipe: WaveRecipe,
+    *,
+    displacements: Mapping[str, float],
+    seed: tuple[int, ...],
+    configuration: int,
+) -> Complex64[np.ndarray, "y x"]:
+    """Return the exit wave of one phonon configuration; parameters as in `exit_waves`."""
+    sigma = {**displacements, **(recipe.thermal_displacements or {})}
+    return single_wave(displaced(atoms, sigma, np.random.default_rng([*seed, configuration])), recipe)
 
 
 def single_wave(atoms: Atoms, recipe: WaveRecipe) -> Complex64[np.ndarray, "y x"]:

@@ -179,11 +179,10 @@ def image_intensity(
         return _squared(torch.fft.ifft2(spectrum)).mean(dim=-3)
     offsets, weights = (torch.as_tensor(x) for x in focal_nodes(waves.shape[-3], focal_points))
     steps = [torch.pi * wavelength(optics.energy) * k**2 for k in _frequencies(shape, sampling)]
+    spread = torch.as_tensor(optics.focal_spread, dtype=torch.float64)[..., None, None, None]
     total = torch.zeros((), dtype=torch.float32)
     for offset, weight in zip(offsets.T, weights.T.float(), strict=True):
-        delta = _grid(optics.focal_spread) * offset[:, None, None]
-        if torch.as_tensor(optics.focal_spread).ndim:
-            delta = _grid(optics.focal_spread).unsqueeze(-3) * offset[:, None, None]
+        delta = spread * offset[:, None, None]
         defocused = spectrum * _phase_factor(steps[0] * delta) * _phase_factor(steps[1] * delta)
         total = total + (weight[:, None, None] * _squared(torch.fft.ifft2(defocused))).sum(dim=-3)
     return total

@@ -1,4 +1,4 @@
-"""The lattice sites that a particle may fill, grouped into columns, and the anions that follow its cations."""
+"""The lattice sites that a particle may fill, by column, and the anions that follow its cations."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def make_sites(
     radius: float,
     rng: np.random.Generator,
 ) -> Sites:
-    """Return all sites within ``radius`` [Å] of a random point of the crystal, turned at random about the beam."""
+    """Return the sites within ``radius`` [Å] of a random point, turned at random about the beam."""
     cell = crystal.unit_cell()
     count = int(np.ceil(2 * radius / crystal.lattice_constant)) + 2
     atoms = cell.repeat((count,) * 3)
@@ -102,7 +102,9 @@ def kept_anions(sites: Sites, occupied: Bool[np.ndarray, " n"], vacancies: float
     """
     bonded = np.append(occupied, False)[sites.bonds].sum(axis=1)
     lucky = sites.luck >= vacancies
-    return lucky & ((bonded > ANION_BONDS) | ((bonded == ANION_BONDS) & (sites.luck * 2 % 1 < 0.5)))
+    return np.asarray(
+        lucky & ((bonded > ANION_BONDS) | ((bonded == ANION_BONDS) & (sites.luck * 2 % 1 < 0.5)))
+    )
 
 
 def atoms_of(sites: Sites, occupied: Bool[np.ndarray, " n"], anion_vacancies: float = 0.0) -> Atoms:

@@ -47,9 +47,9 @@ class ParticleRecipe:
 
     materials: Sequence[str] = ("CeO2",)
     zone_axes: Sequence[Sequence[int]] = ((1, 1, 0),)
-    diameter: Sequence[float] = (25.0, 30.0)
+    diameter: Sequence[float] = (22.0, 28.0)
     depth: Sequence[int] = (2, 9)
-    facet_jitter: float = 0.12
+    facet_jitter: float = 0.08
     steps: int = 3
     partly_filled: float = 0.15
     adatoms: float = 0.05
@@ -99,9 +99,9 @@ def make_particle(recipe: ParticleRecipe, rng: np.random.Generator) -> Particle:
     InputError
         If the recipe leaves no cation.
     """
-    material = crystal(recipe.materials[rng.integers(len(recipe.materials))])
-    u, v, w = recipe.zone_axes[rng.integers(len(recipe.zone_axes))]
-    diameter = rng.uniform(*recipe.diameter)
+    material = crystal(recipe.materials[int(rng.integers(len(recipe.materials)))])
+    u, v, w = recipe.zone_axes[int(rng.integers(len(recipe.zone_axes)))]
+    diameter = float(rng.uniform(recipe.diameter[0], recipe.diameter[1]))
     sites = make_sites(material, (u, v, w), radius=0.8 * diameter, rng=rng)
     most = int(rng.integers(recipe.depth[0], recipe.depth[1] + 1))
     occupied = _inside_facets(sites, diameter / 2, recipe.facet_jitter, rng)
@@ -111,7 +111,9 @@ def make_particle(recipe: ParticleRecipe, rng: np.random.Generator) -> Particle:
     occupied = _ragged_ends(sites, occupied, recipe, rng)
     occupied = occupied & (rng.uniform(size=len(occupied)) >= rng.uniform(0, recipe.cation_vacancies))
     if not occupied.any():
-        raise InputError(f"a particle of {material.name} of {diameter:.1f} Å holds no cation: enlarge diameter")
+        raise InputError(
+            f"a particle of {material.name} of {diameter:.1f} Å holds no cation: enlarge diameter"
+        )
     angle, direction = np.radians(rng.uniform(0, recipe.mistilt)), rng.uniform(0, 2 * np.pi)
     return Particle(
         sites=sites,
@@ -140,8 +142,8 @@ def _slab(sites: Sites, occupied: Bool[np.ndarray, " n"], thickness: float) -> B
     if not occupied.any():
         return occupied
     middle = (heights[occupied].min() + heights[occupied].max()) / 2
-    low = middle - thickness / 2
-    return occupied & (heights >= low) & (heights < low + thickness)
+    low = middle - thickness / 2 - 1e-6  # Å, so that rounding decides for no atom
+    return np.asarray(occupied & (heights >= low) & (heights < low + thickness))
 
 
 def _step(
@@ -155,7 +157,7 @@ def _step(
     beyond = sites.cations[:, :2] @ [np.cos(angle), np.sin(angle)] > offset
     layers = np.unique(np.round(heights[occupied], 2))
     keep_below = layers[-min(int(rng.integers(1, 4)), len(layers))] - 0.1
-    return occupied & ~(beyond & (heights > keep_below))
+    return np.asarray(occupied & ~(beyond & (heights > keep_below)))
 
 
 def _ragged_ends(

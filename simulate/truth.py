@@ -37,9 +37,7 @@ class Columns:
         return len(self.depths)
 
 
-def group_columns(
-    positions: Float[np.ndarray, "n 3"], *, tolerance: float = 0.1
-) -> Int[np.ndarray, " n"]:
+def group_columns(positions: Float[np.ndarray, "n 3"], *, tolerance: float = 0.1) -> Int[np.ndarray, " n"]:
     """Return the column of every atom of an undistorted crystal whose zone axis lies along z.
 
     Positions must be the ideal ones, before mistilt and displacements: atoms of a column then project
@@ -71,7 +69,7 @@ def group_columns(
     order = np.lexsort(np.round(first, 3).T)
     rank = np.empty(count, dtype=np.int64)
     rank[order] = np.arange(count)
-    return rank[labels]
+    return np.asarray(rank[labels])
 
 
 def columns_of(atoms: Atoms) -> Columns:

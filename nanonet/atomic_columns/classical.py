@@ -1,4 +1,4 @@
-"""Find atomic columns without a network: a band-pass at the scale of the columns, then joint Gaussian fits."""
+"""Find atomic columns without a network: a band-pass at their own scale, then joint Gaussian fits."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from jaxtyping import Bool, Float
 
 from nanonet.atomic_columns.gaussians import Gaussians, fit_gaussians
 from nanonet.atomic_columns.noise import noise_level, spectrum
-from nanonet.atomic_columns.peaks import BandPass, band_pass, find_peaks
-from nanonet.atomic_columns.scale import column_width, spacing_range
+from nanonet.atomic_columns.peaks import BandPass, band_pass, find_peaks, trust_neighbours
+from nanonet.atomic_columns.scale import binned, column_width, spacing_range
 from nanonet.atomic_columns.table import column_table
 from nanonet.records import FrameResult, InputError, Micrograph
 
 _SAMPLES = 2.5  # px a standard deviation: finer images are binned to this, which costs no precision
 _SEPARATION = 1.6  # standard deviations of the filter: nearer maxima are not told apart
-_DISC = (2.0, 3.5)  # standard deviations of the filter: least and largest radius that a column is fitted in
+_DISC = (2.0, 4.0)  # standard deviations of the filter: least and largest radius that a column is fitted in
 _BRIGHT = ("HAADF", "ADF", "SEM")
 _DARK = ("BF-TEM", "BF-STEM")
 _UNCLEAR = 0.05  # contrast below which dark and bright columns stand out alike
@@ -32,11 +32,12 @@ def find_columns(
 ) -> FrameResult:
     """Find the atomic columns of one frame; their depth stays unknown.
 
-    The frame is filtered with the Laplacian of a Gaussian of the columns' width, which takes off the background;
-    maxima are kept where they are significant, two-dimensional and well shaped, and refined by a joint fit of
-    Gaussians. The confidence of a column is the probability exp(-N) that noise alone shows no maximum so high
-    anywhere in the frame, where N is the expected number of such maxima of a Gaussian random field (Adler,
-    The Geometry of Random Fields, 1981, section 6.2). Vacuum thus gives no columns.
+    The frame is filtered with the Laplacian of a Gaussian of the columns' width, which takes off the
+    background; maxima are kept where they are significant, two-dimensional and well shaped, and refined by a
+    joint fit of Gaussians. The confidence of a column is the probability exp(-N) that noise alone shows no
+    maximum so high anywhere in the frame (beside certain columns: within one and a half of their spacings),
+    where N is the expected number of such maxima of a Gaussian random field (Adler, The Geometry of Random
+    Fields, 1981, section 6.2). Vacuum thus gives no columns.
 
     Parameters
     ----------
@@ -63,16 +64,18 @@ def find_columns(
     if sigma is None:
         return _result(micrograph, np.empty((0, 2)), np.empty(0))
     binning = max(1, int(sigma / _SAMPLES))
-    image = _binned(micrograph.image, binning)
+    image = binned(micrograph.image, binning)
     sigma /= binning
     separation = min_separation / scale / binning if min_separation else _SEPARATION * sigma
     level = noise_level(image)
     band = band_pass(image, level, sigma)
     sign, warnings = _sign(band, micrograph, contrast)
-    peaks = find_peaks(band, sign=sign, separation=separation)
+    peaks = trust_neighbours(find_peaks(band, sign=sign, separation=separation), min_confidence)
     peaks = peaks[peaks.confidence >= min_confidence]
     variance = level.variance(_smooth(image, 0.7 * sigma))
-    fit = fit_gaussians(sign * image, variance, peaks.positions, width=sigma, radius=_reach(peaks.positions, sigma))
+    fit = fit_gaussians(
+        sign * image, variance, peaks.positions, width=sigma, radius=_reach(peaks.positions, sigma)
+    )
     keep = _plausible(fit, peaks.positions, separation=separation, shape=image.shape)
     positions = fit.positions[keep] * binning + (binning - 1) / 2
     return _result(micrograph, positions, peaks.confidence[keep], warnings)
@@ -81,7 +84,9 @@ def find_columns(
 def _check(micrograph: Micrograph, width: float | None, separation: float | None, confidence: float) -> None:
     for name, value in (("width", width), ("min_separation", separation)):
         if value is not None and not (np.isfinite(value) and value > 0):
-            raise InputError(f"columns.{name} must be positive, got {value}; leave it out to have it measured")
+            raise InputError(
+                f"columns.{name} must be positive, got {value}; leave it out to have it measured"
+            )
     if not 0 <= confidence <= 1:
         raise InputError(f"columns.min_confidence must be between 0 and 1, got {confidence}")
     if not np.all(np.isfinite(micrograph.image)):
@@ -94,13 +99,6 @@ def _own_width(micrograph: Micrograph) -> float | None:
         return None
     spacings = spacing_range(micrograph.image.shape, micrograph.pixel_size)
     return column_width(spectrum(micrograph.image), spacings)
-
-
-def _binned(image: Float[np.ndarray, "y x"], factor: int) -> Float[np.ndarray, "y x"]:
-    """Return the means of blocks of ``factor`` squared pixels; what is left over at the far edges is cut."""
-    height, width = (n // factor for n in image.shape)
-    blocks = image[: height * factor, : width * factor].reshape(height, factor, width, factor)
-    return np.asarray(blocks.mean((1, 3)), dtype=np.float32)
 
 
 def _sign(band: BandPass, micrograph: Micrograph, contrast: str) -> tuple[int, tuple[str, ...]]:
@@ -117,13 +115,13 @@ def _sign(band: BandPass, micrograph: Micrograph, contrast: str) -> tuple[int, t
 
 
 def _reach(positions: Float[np.ndarray, "n 2"], sigma: float) -> float:
-    """Return the radius of the disc that a column is fitted in: a bit more than half-way to the next ones."""
+    """Return the radius of the disc that a column is fitted in: most of the way to the next ones."""
     from scipy.spatial import cKDTree
 
     if len(positions) < 2:
         return _DISC[1] * sigma
     nearest = cKDTree(positions).query(positions, k=2)[0][:, 1]
-    return float(np.clip(0.6 * np.median(nearest), _DISC[0] * sigma, _DISC[1] * sigma))
+    return float(np.clip(0.8 * np.median(nearest), _DISC[0] * sigma, _DISC[1] * sigma))
 
 
 def _smooth(image: Float[np.ndarray, "y x"], sigma: float) -> Float[np.ndarray, "y x"]:
@@ -142,7 +140,9 @@ def _plausible(
     relative = fit.width / np.median(fit.width)
     edge = np.array(shape) - 1
     inside = np.all((fit.positions >= 0) & (fit.positions <= edge), axis=1)
-    return np.asarray((moved < 0.75 * separation) & inside & (relative > 0.4) & (relative < 2.0) & (fit.amplitude > 0))
+    return np.asarray(
+        (moved < 0.75 * separation) & inside & (relative > 0.4) & (relative < 2.0) & (fit.amplitude > 0)
+    )
 
 
 def _result(

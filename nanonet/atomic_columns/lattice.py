@@ -9,9 +9,11 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from nanonet.atomic_columns.reciprocal import period_vectors, reduced
+from nanonet.atomic_columns.scale import binned
 from nanonet.atomic_columns.table import LengthUnit, lattice_columns, positions_of, symbol_of
 from nanonet.records import ColumnTable, Estimate, LatticeTable, Micrograph
 
+_SAMPLES = 10.0  # px a spacing of columns that the power spectrum is taken at
 _BOND = 0.22  # of the shorter period: how far a column may lie off the place its neighbour predicts
 _OUTLIER = 4.0  # robust standard deviations
 _BLOCKS = 4  # a side: columns are left out in blocks, because distortions move neighbours alike
@@ -22,15 +24,15 @@ _CAVEAT = "scatter of the columns only: an error of the pixel size, drift and sc
 def fit_lattice(micrograph: Micrograph, columns: ColumnTable) -> LatticeTable:
     """Fit the lattice of the projection to the columns of one frame.
 
-    The period is that of the image: where the columns differ, as Sr and Ti in SrTiO3 [001], the chemical order
-    counts. It starts from the spots of the power spectrum around the columns; columns are then joined to those
-    one period away, which gives each its indices and lets every sublattice keep its own origin, and the two
-    vectors are fitted by least squares without outliers. The cell is the reduced one (Lagrange and Gauss):
-    a <= b, and gamma, taken obtuse, is between 90° and 120°.
+    The period is that of the image: where the columns differ, as Sr and Ti in SrTiO3 [001], the chemical
+    order counts. It starts from the spots of the power spectrum around the columns; columns are then joined
+    to those one period away, which gives each its indices and lets every sublattice keep its own origin, and
+    the two vectors are fitted by least squares without outliers. The cell is the reduced one (Lagrange and
+    Gauss): a <= b, and gamma, taken obtuse, is between 90° and 120°.
 
-    The 90 % intervals come from the jackknife over 4 x 4 blocks of the frame, with Student's t. They hold the
-    scatter of the columns and smooth distortions, not what stretches or shears the whole frame: an error of the
-    pixel size, linear drift, unequal scan gains.
+    The 90 % intervals come from the jackknife over 4 x 4 blocks of the frame, with Student's t. They hold
+    the scatter of the columns and smooth distortions, not what stretches or shears the whole frame: an error
+    of the pixel size, linear drift, unequal scan gains.
 
     Parameters
     ----------
@@ -57,7 +59,7 @@ def fit_lattice(micrograph: Micrograph, columns: ColumnTable) -> LatticeTable:
 
 @dataclass(frozen=True)
 class _Indexed:
-    """Columns with their place in the lattice: ``position`` = origin of its sublattice + ``index`` @ vectors."""
+    """Columns in their lattice: ``position`` = origin of the sublattice + ``index`` @ vectors."""
 
     position: Float[np.ndarray, "n 2"]
     index: Int[np.ndarray, "n 2"]
@@ -72,7 +74,7 @@ def _fit(micrograph: Micrograph, positions: Float[np.ndarray, "n 2"]) -> _Indexe
     """Return the columns that follow one lattice, indexed in its reduced basis, or None."""
     if len(positions) < _FEWEST:
         return None
-    start = period_vectors(_crystal(micrograph.image, positions), micrograph.pixel_size)
+    start = _start(micrograph, positions)
     if start is None:
         return None
     indexed = _index(positions, start)
@@ -87,12 +89,24 @@ def _fit(micrograph: Micrograph, positions: Float[np.ndarray, "n 2"]) -> _Indexe
     return indexed
 
 
-def _crystal(image: Float[np.ndarray, "y x"], positions: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "y x"]:
-    """Return the frame with all that is far from columns faded to the local mean: vacuum, other material."""
-    from scipy import ndimage
+def _start(micrograph: Micrograph, positions: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "2 2"] | None:
+    """Return the first vectors [px], from the frame binned to what its columns need."""
     from scipy.spatial import cKDTree
 
     spacing = float(np.median(cKDTree(positions).query(positions, k=2)[0][:, 1]))
+    binning = max(1, int(spacing / _SAMPLES))
+    image = binned(micrograph.image, binning)
+    crystal = _crystal(image, (positions - (binning - 1) / 2) / binning, spacing / binning)
+    vectors = period_vectors(crystal, micrograph.pixel_size and micrograph.pixel_size * binning)
+    return None if vectors is None else vectors * binning
+
+
+def _crystal(
+    image: Float[np.ndarray, "y x"], positions: Float[np.ndarray, "n 2"], spacing: float
+) -> Float[np.ndarray, "y x"]:
+    """Return the frame with all that is far from columns faded to the local mean: vacuum, other material."""
+    from scipy import ndimage
+
     there = np.zeros(image.shape, dtype=np.float32)
     corner = np.clip(np.rint(positions).astype(int), 0, np.array(image.shape) - 1)
     np.add.at(there, tuple(corner.T), 1.0)
@@ -207,7 +221,11 @@ def summarise(table: LatticeTable) -> tuple[Estimate, ...]:
     if not len(found):
         return ()
     estimates = []
-    for name, suffix, sign in (("a", unit, symbol_of(unit)), ("b", unit, symbol_of(unit)), ("gamma", "degree", "°")):
+    for name, suffix, sign in (
+        ("a", unit, symbol_of(unit)),
+        ("b", unit, symbol_of(unit)),
+        ("gamma", "degree", "°"),
+    ):
         values, low, high = (found[f"{name}{end}_{suffix}"].to_numpy(float) for end in ("", "_low", "_high"))
         half = float(np.mean(high - low)) / 2
         if len(values) > 1:
@@ -215,6 +233,8 @@ def summarise(table: LatticeTable) -> tuple[Estimate, ...]:
             half = max(half, float(spread))
         mean = float(values.mean())
         estimates.append(
-            Estimate(name=f"lattice {name}", value=mean, unit=sign, low=mean - half, high=mean + half, note=_CAVEAT)
+            Estimate(
+                name=f"lattice {name}", value=mean, unit=sign, low=mean - half, high=mean + half, note=_CAVEAT
+            )
         )
     return tuple(estimates)

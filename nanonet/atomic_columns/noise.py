@@ -1,7 +1,7 @@
 """How strong the noise of one frame is: its spectrum, and how it grows with the intensity.
 
-A crystal puts its power into few sharp spots, so that a low quantile around each ring of the power spectrum is
-that of the noise (and of amorphous material, which counts as noise here). The periodogram of noise is
+A crystal puts its power into few sharp spots, so that a low quantile around each ring of the power spectrum
+is that of the noise (and of amorphous material, which counts as noise here). The periodogram of noise is
 exponentially distributed, which turns the quantile into a mean.
 """
 
@@ -70,12 +70,12 @@ def _ring_level(power: Float[np.ndarray, "y x"], k: Float[np.ndarray, "y x"]) ->
     pick = first + np.minimum((_QUANTILE * counts).astype(int), np.maximum(counts - 1, 0))
     level = power.ravel()[order][np.minimum(pick, power.size - 1)] / _QUANTILE_OF_UNIT_EXPONENTIAL
     middle = (np.arange(n_rings) + 0.5) * width
-    return np.interp(k.ravel(), middle, level).reshape(power.shape).astype(np.float32)
+    return np.asarray(np.interp(k.ravel(), middle, level).reshape(power.shape), dtype=np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseLevel:
-    """Variance of the noise of a pixel of mean intensity i: ``gain`` · i + ``floor`` (counts: gain 1, floor 0).
+    """Variance of the noise of a pixel of intensity i: ``gain`` · i + ``floor`` (counts: gain 1, floor 0).
 
     ``least`` is the lowest variance that is believed, which keeps single counts in empty vacuum from being
     significant.
@@ -93,13 +93,13 @@ class NoiseLevel:
 def noise_level(image: Float[np.ndarray, "y x"]) -> NoiseLevel:
     """Measure how the noise grows with the intensity, from second differences.
 
-    The operator [1 -2 1] along both axes (Immerkær, Comput. Vis. Image Underst. 64 (1996) 300) cancels all that
-    is locally planar; its mean square in classes of intensity is fitted by a line. Correlated noise is
+    The operator [1 -2 1] along both axes (Immerkær, Comput. Vis. Image Underst. 64 (1996) 300) cancels all
+    that is locally planar; its mean square in classes of intensity is fitted by a line. Correlated noise is
     underestimated by a common factor, so use it for the shape of the relation only.
     """
     from scipy import ndimage, optimize
 
-    smooth = ndimage.gaussian_filter(image, 2.0)
+    smooth = ndimage.gaussian_filter(image, 3.0)
     rough = ndimage.convolve1d(ndimage.convolve1d(image, [1, -2, 1], axis=0), [1, -2, 1], axis=1) ** 2 / 36.0
     order = np.argsort(smooth, axis=None)
     classes = [part for part in np.array_split(order, _LEVELS) if len(part)]
@@ -109,7 +109,7 @@ def noise_level(image: Float[np.ndarray, "y x"]) -> NoiseLevel:
     if mean <= 0:
         return NoiseLevel(gain=0.0, floor=1.0, least=1.0)
     base = float(levels.min())
-    weight = 1.0 / np.maximum(variances, 0.05 * mean)
+    weight = 1.0 / np.maximum(variances, 0.3 * mean)
     design = np.stack([levels - base, np.ones_like(levels)], axis=1)
     (gain, at_base), _ = optimize.nnls(design * weight[:, None], variances * weight)
     return NoiseLevel(gain=float(gain), floor=float(at_base - gain * base), least=_LOWEST_VARIANCE * mean)

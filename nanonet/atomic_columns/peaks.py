@@ -10,6 +10,9 @@ from jaxtyping import Bool, Float
 from nanonet.atomic_columns.noise import NoiseLevel, frequencies, spectrum, window
 
 _ROUND = 0.2  # least ratio of the curvatures of a maximum: below, it sits on a lattice fringe
+_FEW = 8  # certain columns that a neighbourhood is measured from
+_BESIDE = 1.5  # of their spacing
+_ENOUGH = 0.1  # of the frame, for a median to speak for the noise
 _LOWEST_BAND = (0.7, 1.0)  # of 1/sigma: noise is taken from here for all lower frequencies, where shapes rule
 
 
@@ -44,13 +47,19 @@ class BandPass:
 
 @dataclass(frozen=True, kw_only=True)
 class Peaks:
-    """Maxima (n, 2) as (y, x) in whole px, and the chance that noise shows none so high in the frame."""
+    """Maxima (n, 2) as (y, x) in whole px, and the chance that noise shows none so high.
+
+    ``density`` (n,) is how many maxima of that height and more noise has in a px².
+    """
 
     positions: Float[np.ndarray, "n 2"]
+    density: Float[np.ndarray, " n"]
     confidence: Float[np.ndarray, " n"]
 
     def __getitem__(self, keep: Bool[np.ndarray, " n"]) -> Peaks:
-        return replace(self, positions=self.positions[keep], confidence=self.confidence[keep])
+        return Peaks(
+            positions=self.positions[keep], density=self.density[keep], confidence=self.confidence[keep]
+        )
 
 
 def band_pass(image: Float[np.ndarray, "y x"], level: NoiseLevel, sigma: float) -> BandPass:
@@ -63,7 +72,9 @@ def band_pass(image: Float[np.ndarray, "y x"], level: NoiseLevel, sigma: float) 
     relative = variance / np.mean(variance * window(image.shape) ** 2)
     deviation, roughness = _noise_of_response(image, sigma)
     significance = response / np.sqrt(relative)
-    deviation = min(deviation, 1.4826 * float(np.median(np.abs(significance))))
+    noisy = np.abs(significance[variance > level.least])  # elsewhere the variance is a floor, not the noise's
+    if noisy.size > _ENOUGH * significance.size:
+        deviation = min(deviation, 1.4826 * float(np.median(noisy)))
     significance = significance / max(deviation, float(np.finfo(np.float32).tiny))
     counts = variance / max(level.gain, float(np.finfo(np.float32).tiny)) ** 2
     skewness = _kernel_skewness(sigma) / np.sqrt(np.maximum(counts, 1e-3))
@@ -93,7 +104,7 @@ def _kernel_skewness(sigma: float) -> float:
 
 
 def find_peaks(band: BandPass, *, sign: int, separation: float) -> Peaks:
-    """Return the two-dimensional maxima of a filtered frame (minima for ``sign`` -1), ``separation`` px apart."""
+    """Return the round maxima of a filtered frame (minima for ``sign`` -1), ``separation`` px apart."""
     from scipy import ndimage
 
     z = sign * band.significance
@@ -103,8 +114,26 @@ def find_peaks(band: BandPass, *, sign: int, separation: float) -> Peaks:
     where = np.argwhere((z == highest) & (z > 0))
     where = where[_is_round(z, where)]
     at = tuple(where.T)
-    confidence = _confidence(_unskewed(z[at], sign * band.skewness[at]), band)
-    return Peaks(positions=where.astype(float), confidence=confidence)
+    density = _density(_unskewed(z[at], sign * band.skewness[at]), band.roughness)
+    return Peaks(positions=where.astype(float), density=density, confidence=np.exp(-z.size * density))
+
+
+def trust_neighbours(peaks: Peaks, min_confidence: float) -> Peaks:
+    """Return the peaks with the confidence of those beside certain ones raised.
+
+    In the frame at large a peak competes with all its noise, beside a column only with the noise of the
+    places where the next column can be: a disc of one and a half spacings.
+    """
+    from scipy.spatial import cKDTree
+
+    certain = peaks.positions[peaks.confidence >= min_confidence]
+    if len(certain) < _FEW:
+        return peaks
+    tree = cKDTree(certain)
+    reach = _BESIDE * float(np.median(tree.query(certain, k=2)[0][:, 1]))
+    beside = tree.query(peaks.positions)[0] < reach
+    raised = np.maximum(peaks.confidence, np.exp(-np.pi * reach**2 * peaks.density))
+    return replace(peaks, confidence=np.where(beside, raised, peaks.confidence))
 
 
 def _unskewed(z: Float[np.ndarray, " n"], skewness: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
@@ -128,8 +157,9 @@ def _is_round(z: Float[np.ndarray, "y x"], where: np.ndarray) -> Bool[np.ndarray
     return np.asarray((middle + spread < 0) & (middle + spread <= _ROUND * (middle - spread)))
 
 
-def _confidence(z: Float[np.ndarray, " n"], band: BandPass) -> Float[np.ndarray, " n"]:
-    """Return exp(-N), N the number of maxima above z that Gaussian noise has in the frame on average."""
-    high = np.maximum(z, 1.0)  # the formula is for high levels; at 1 its N is far above 1 already
-    density = band.roughness * (2 * np.pi) ** -1.5 * high * np.exp(-(high**2) / 2)
-    return np.asarray(np.exp(-band.significance.size * density))
+def _density(z: Float[np.ndarray, " n"], roughness: float) -> Float[np.ndarray, " n"]:
+    """Return how many maxima above z Gaussian noise has in a px² (Adler, 1981, section 6.2)."""
+    high = np.maximum(
+        z, 1.0
+    )  # the formula is for high levels; at 1 noise has more maxima than a frame has columns
+    return np.asarray(roughness * (2 * np.pi) ** -1.5 * high * np.exp(-(high**2) / 2))

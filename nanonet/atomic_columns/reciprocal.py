@@ -22,7 +22,7 @@ _LEAST_INDEXED = 0.5  # of the spots' weight that a lattice must explain
 def spot_list(
     image: Float[np.ndarray, "y x"], pixel_size: float | None
 ) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " n"]]:
-    """Return the spots of one half of the power spectrum (ky, kx) [cycles/px] and their amplitude over the noise.
+    """Return the spots of half of the power spectrum (ky, kx) [cycles/px] and their amplitude over the noise.
 
     Each is the centre of mass of the power around a local maximum; strongest first.
     """
@@ -58,7 +58,7 @@ def _is_sharp(power: Float[np.ndarray, "y x"], where: np.ndarray) -> Bool[np.nda
 
 def _centre_of_mass(power: Float[np.ndarray, "y x"], where: np.ndarray) -> Float[np.ndarray, "n 2"]:
     """Return the centres of mass of the 5 x 5 samples around each maximum."""
-    offsets = np.stack(np.mgrid[-2:3, -2:3], axis=-1).reshape(-1, 2)
+    offsets = np.argwhere(np.ones((5, 5))) - 2
     near = where[:, None, :] + offsets
     inside = np.clip(near, 0, np.array(power.shape) - 1)
     weight = power[inside[..., 0], inside[..., 1]]
@@ -68,18 +68,20 @@ def _centre_of_mass(power: Float[np.ndarray, "y x"], where: np.ndarray) -> Float
 def period_vectors(
     image: Float[np.ndarray, "y x"], pixel_size: float | None
 ) -> Float[np.ndarray, "2 2"] | None:
-    """Return the reduced primitive vectors (rows, (y, x) in px) of the frame's period, or None without a lattice.
+    """Return the primitive vectors (rows, (y, x) in px) of the frame's period, or None without a lattice.
 
-    Of all reciprocal lattices that pairs of strong spots, their sums, differences and halves span, the score is
-    the spots' weight explained beyond chance. The smallest cell whose score comes near the best is taken: the
-    spots of a chemical order so decide for the larger cell, a few stray ones do not.
+    Of all reciprocal lattices that pairs of strong spots, their sums, differences and halves span, the score
+    is the spots' weight explained beyond chance. The smallest cell whose score comes near the best is taken:
+    the spots of a chemical order so decide for the larger cell, a few stray ones do not.
     """
     places, amplitude = spot_list(image, pixel_size)
     if len(places) < 2:
         return None
     weight = np.log1p(amplitude)
     sample = 1.0 / min(image.shape)
-    scored = [_score(candidate, places, weight, sample) for candidate in _candidates(places[:_MOST_BASIS], sample)]
+    scored = [
+        _score(candidate, places, weight, sample) for candidate in _candidates(places[:_MOST_BASIS], sample)
+    ]
     best = max((score for score, _ in scored), default=0.0)
     if best < _LEAST_INDEXED * weight.sum():
         return None
@@ -112,7 +114,7 @@ def _score(
     weight: Float[np.ndarray, " n"],
     sample: float,
 ) -> tuple[float, Float[np.ndarray, "2 2"]]:
-    """Return the weight of the spots on nodes, less what nodes so dense meet by chance, and the basis refined."""
+    """Return the weight of the spots on nodes, less what meets them by chance, and the basis refined."""
     inverse = np.linalg.inv(basis)
     hits = np.zeros(len(places), dtype=bool)
     for _ in range(2):

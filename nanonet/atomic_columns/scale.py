@@ -1,4 +1,4 @@
-"""How wide the columns of a frame are, chosen from the frame itself."""
+"""How wide the columns of a frame are, chosen from the frame itself, and frames binned to suit."""
 
 from __future__ import annotations
 
@@ -42,3 +42,10 @@ def column_width(spectrum: Spectrum, spacings: tuple[float, float]) -> float | N
     widths = np.geomspace(max(low, 0.6), high, 40)
     response = [np.sum(amplitude * (s * s * k2) * np.exp(-s * s * k2 / 2)) for s in widths]
     return float(widths[int(np.argmax(response))])
+
+
+def binned(image: Float[np.ndarray, "y x"], factor: int) -> Float[np.ndarray, "y x"]:
+    """Return the means of blocks of ``factor`` squared pixels; what is left over at the far edges is cut."""
+    height, width = (n // factor for n in image.shape)
+    blocks = image[: height * factor, : width * factor].reshape(height, factor, width, factor)
+    return np.asarray(blocks.mean((1, 3)), dtype=np.float32)

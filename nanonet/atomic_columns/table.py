@@ -41,7 +41,7 @@ def column_columns(unit: LengthUnit) -> tuple[Column, ...]:
         Column(
             name=f"y_{unit}",
             unit=sign,
-            meaning="position down the image, from the centre of the first pixel of the frame as it was given",
+            meaning="position down, from the centre of the first pixel of the frame as it was given",
         ),
         Column(
             name=f"x_{unit}",
@@ -63,8 +63,8 @@ def column_columns(unit: LengthUnit) -> tuple[Column, ...]:
         Column(
             name="confidence",
             unit="",
-            meaning="with a network: probability that a column of just this depth is here; with the classical "
-            "finder: probability that noise alone shows no such peak anywhere in the frame",
+            meaning="with a network: probability that a column of just this depth is here; classical: "
+            "probability that noise alone shows no such peak anywhere in the frame, or beside sure columns",
         ),
     )
 
@@ -80,11 +80,15 @@ def lattice_columns(unit: LengthUnit) -> tuple[Column, ...]:
     described = [Column(name="frame", unit="", meaning="index of the frame in the series, from 0")]
     for name, suffix, sign, meaning in vectors:
         described += [
-            Column(name=f"{name}_{suffix}", unit=sign, meaning=meaning + "; empty where no lattice was found"),
+            Column(
+                name=f"{name}_{suffix}", unit=sign, meaning=meaning + "; empty where no lattice was found"
+            ),
             Column(name=f"{name}_low_{suffix}", unit=sign, meaning=f"{name}: lower {limits}"),
             Column(name=f"{name}_high_{suffix}", unit=sign, meaning=f"{name}: upper {limits}"),
         ]
-    described.append(Column(name="n_columns", unit="", meaning="atomic columns that the lattice was fitted to"))
+    described.append(
+        Column(name="n_columns", unit="", meaning="atomic columns that the lattice was fitted to")
+    )
     return tuple(described)
 
 

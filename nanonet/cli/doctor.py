@@ -131,9 +131,9 @@ def _round_trip(suffix: str) -> str:
         if suffix == "dm4":
             write_dm(path, frames, frames.shape, frames.dtype, pixel_size=0.25)
         else:
-            {"tif": write_tif, "hspy": write_hspy, "mrc": write_mrc_stack}[suffix](
-                path, frames, pixel_size=0.25
-            )
+            writers: dict[str, Callable[..., None]]
+            writers = {"tif": write_tif, "hspy": write_hspy, "mrc": write_mrc_stack}
+            writers[suffix](path, frames, pixel_size=0.25)
         series = read_series(path)
         if not np.array_equal(series[1].image, frames[1]):
             raise ArithmeticError("other intensities came back")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 from nanonet.cli.folders import announce, output_folder
 from nanonet.cli.main import Call
@@ -29,7 +30,7 @@ def run(call: Call) -> None:
     pipeline = build(config.pipeline)
     output = output_folder(config.output, pipeline.name)
     announce(output)
-    settings = OmegaConf.to_container(config)
+    settings = cast(dict[str, Any], OmegaConf.to_container(config))
     job = Run(
         pipeline=pipeline,
         series=series,

@@ -59,8 +59,9 @@ def _prepare(override: str) -> str:
         if override.startswith("~"):
             return override
         raise InputError(f"'{override}' is not of the form key=value; --help lists the keys")
-    if key in TEXT_KEYS and value not in ("null", "???") and value[:1] not in ("'", '"'):
-        escaped = re.sub(r"(\\*)'", r"\1\1\\'", value.replace("${", r"\${"))
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    if key in TEXT_KEYS and value not in ("null", "???") and not quoted:
+        escaped = re.sub(r"(\\*)'", r"\1\1\\'", re.sub(r"(\\+)$", r"\1\1", value))
         return f"{key}='{escaped}'"
     if "." in key and key[0] not in "+~" and not key.startswith("hydra."):
         return f"++{override}"
@@ -105,7 +106,7 @@ def _require_known_roots(command: str, words: Sequence[str], extra: Sequence[str
 def _require_values(config: DictConfig) -> None:
     from omegaconf import OmegaConf
 
-    missing = sorted(OmegaConf.missing_keys(config))
+    missing = [str(key) for key in config if OmegaConf.is_missing(config, str(key))]
     if missing:
         raise InputError(f"{missing[0]} is missing: give {missing[0]}=… (--help says what it is)")
 

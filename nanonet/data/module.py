@@ -53,7 +53,7 @@ class SimulatedData(LightningDataModule):
         self,
         sampler: HasStructures,
         dataset: Callable[..., Dataset[Any]],
-        batch_size: int = 16,
+        batch_size: int = 8,
         epoch_size: int = 1024,
         validation_size: int = 128,
         validation_fraction: float = 0.2,

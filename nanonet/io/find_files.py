@@ -46,7 +46,8 @@ def find_files(named: str | Path | Sequence[str]) -> tuple[str, list[Path], list
     except (OSError, ValueError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"input {text!r} cannot be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"input {text[:100]!r} cannot be read: {reason}") from error
 
 
 def _of_name(text: str, path: Path) -> tuple[str, list[Path], list[str]]:

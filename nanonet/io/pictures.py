@@ -64,7 +64,9 @@ def grey(name: str, picture: Image.Image) -> np.ndarray:
 def equal_channels(name: str, values: np.ndarray) -> np.ndarray:
     """Return the grey (y, x) of colour values (y, x, 3 or 4); an `InputError` where there is colour."""
     if values.shape[-1] not in (3, 4):
-        raise InputError(f"{name} has {values.shape[-1]} channels: convert it to grey without an alpha channel")
+        raise InputError(
+            f"{name} has {values.shape[-1]} channels: convert it to grey without an alpha channel"
+        )
     if values.shape[-1] == 4 and np.ptp(values[..., 3]) > 0:
         raise InputError(f"{name} is partly transparent: convert it to grey without an alpha channel")
     if not (

@@ -7,9 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.extensions import ExtensionDtype
 
 from nanonet.records import Column, Table
+
+_NULLABLE = frozenset({f"{kind}{bits}" for kind in ("Int", "UInt") for bits in (8, 16, 32, 64)}) | {
+    "Float32",
+    "Float64",
+    "boolean",
+}
 
 
 def table_to_array(table: Table) -> tuple[np.ndarray, dict[str, Any]]:
@@ -76,13 +81,14 @@ def _pack(column: pd.Series, name: str) -> tuple[list[tuple[str, np.ndarray]], d
         ]
         missing = "nan" if dtype.na_value is not pd.NA else "NA"
         return [], {"kind": "string", "storage": dtype.storage, "missing": missing, "values": words}
-    if isinstance(dtype, ExtensionDtype) and dtype.kind in "biuf":
-        numbers = column.to_numpy(dtype=dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))  # type: ignore[attr-defined]
-        return [(name, numbers), (f"{name}?", column.isna().to_numpy())], {
-            "kind": "masked",
-            "dtype": dtype.name,
-        }
-    if dtype.kind == "O":
+    if dtype.name in _NULLABLE:
+        plain = np.dtype("bool" if dtype.name == "boolean" else dtype.name.lower())
+        fields = [
+            (name, column.to_numpy(plain, na_value=plain.type(0))),
+            (f"{name}?", column.isna().to_numpy()),
+        ]
+        return fields, {"kind": "masked", "dtype": dtype.name}
+    if isinstance(dtype, np.dtype) and dtype.kind == "O":
         return [], {"kind": "object", "values": [_plain(value, column.name) for value in column]}
     raise ValueError(f"column {column.name!r} is of type {dtype}, which the store of chunks cannot keep")
 
@@ -104,9 +110,9 @@ def _unpack(records: np.ndarray, name: str, entry: Mapping[str, Any]) -> Any:
         return np.ascontiguousarray(records[name])
     if kind == "masked":
         dtype = pd.api.types.pandas_dtype(entry["dtype"])
-        values, missing = np.ascontiguousarray(records[name]), np.ascontiguousarray(records[f"{name}?"])
-        return dtype.construct_array_type()(values, missing)  # type: ignore[call-arg,union-attr]
+        values, unknown = np.ascontiguousarray(records[name]), np.ascontiguousarray(records[f"{name}?"])
+        return dtype.construct_array_type()(values, unknown)  # type: ignore[call-arg,union-attr]
     if kind == "string":
-        dtype = pd.StringDtype(entry["storage"], na_value=pd.NA if entry["missing"] == "NA" else np.nan)
-        return pd.array(entry["values"], dtype=dtype)
+        missing = {} if entry["missing"] == "NA" else {"na_value": np.nan}
+        return pd.array(entry["values"], dtype=pd.StringDtype(entry["storage"], **missing))
     return pd.Series(entry["values"], dtype=object)

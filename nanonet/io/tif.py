@@ -82,9 +82,9 @@ def _frames(
     if series.dataoffset is not None and not colours and dtype.kind != "b":
         return RawFrames(path=path, offset=int(series.dataoffset), shape=shape, dtype=dtype)
     pages = tuple(page.index for page in series.pages if page is not None)
-    if len(pages) != shape[0]:
+    if not pages or shape[0] % len(pages):
         raise InputError(f"{path.name} is cut short or odd: it has {len(pages)} pages for {shape[0]} frames")
-    return TifPages(path=path, pages=pages)
+    return TifPages(path=path, pages=pages, planes=shape[0] // len(pages))
 
 
 def _notes(file: Any) -> tuple[str, ...]:

@@ -24,14 +24,22 @@ _FLOATING_POINT_PREDICTOR = 3
 
 @dataclass(frozen=True, kw_only=True)
 class TifPages:
-    """Frames that are a page each."""
+    """Frames that are a page each, or ``planes`` to a page."""
 
     path: Path
     pages: tuple[int, ...]
+    planes: int = 1
 
     def __getitem__(self, index: int) -> np.ndarray:
+        page, plane = divmod(index, self.planes)
         with _LOCK:
-            return _page(self.path, self.pages[index])
+            values = _page(self.path, self.pages[page])
+        if self.planes > 1:
+            chosen: np.ndarray = values.reshape(self.planes, *values.shape[-2:])[plane]
+            return chosen
+        if values.ndim == 3 and values.shape[0] in (3, 4) and values.shape[-1] not in (3, 4):
+            values = np.moveaxis(values, 0, -1)  # colours stored as planes
+        return equal_channels(self.path.name, values) if values.ndim == 3 else values
 
 
 def _page(path: Path, number: int) -> np.ndarray:
@@ -45,10 +53,7 @@ def _page(path: Path, number: int) -> np.ndarray:
         picture = _picture(path, when)
         picture.seek(number)
         return grey(path.name, picture)
-    values = np.asarray(page.asarray())
-    if values.ndim == 3 and values.shape[0] == page.samplesperpixel:
-        values = np.moveaxis(values, 0, -1)
-    return equal_channels(path.name, values) if values.ndim == 3 else values
+    return np.asarray(page.asarray())
 
 
 def _needs_pillow(page: Any) -> bool:

@@ -21,7 +21,7 @@ from nanonet.records import InputError
 
 __all__ = ["TifWriter", "write_hspy", "write_mrc_stack", "write_npy", "write_tif"]
 
-_TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32")
+_TYPES = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "float32")
 _CLASSIC_BYTES = 2**32 - 2**25  # what a TIFF with 32-bit offsets may hold, less room for its tags
 _MANY_FRAMES = 10**9  # as wide a number as ever comes, so that the true one fits in its place
 _ANGSTROM_PER_CM = 1e8

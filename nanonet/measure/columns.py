@@ -32,7 +32,11 @@ _NAMED = (
     ("total_intensity", "as in the file", "sum of the values inside; no background is subtracted"),
     ("separated", "", "whether it was cut from a touching neighbour"),
     ("touches_border", "", "whether it touches the edge of the frame; its sizes are then too small"),
-    ("confidence", "0 to 1", "chance that it is real, as the segmentation gives it; empty where it gives none"),
+    (
+        "confidence",
+        "0 to 1",
+        "chance that it is real, as the segmentation gives it; empty where it gives none",
+    ),
     ("class_id", "", "class of like particles, from 1; empty where particles are not clustered"),
 )
 

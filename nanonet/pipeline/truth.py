@@ -80,9 +80,8 @@ def compare(columns: ColumnTable, truth: pd.DataFrame) -> Comparison:
         raise InputError("columns can be compared with the truth only where a pixel size is known")
     groups = dict(iter(columns.data.groupby("frame")))
     none = columns.data.iloc[:0]
-    frames = [
-        _compare_frame(int(frame), groups.get(frame, none), true) for frame, true in truth.groupby("frame")
-    ]
+    numbers = sorted(truth["frame"].unique().tolist())
+    frames = [_compare_frame(n, groups.get(n, none), truth[truth["frame"] == n]) for n in numbers]
     data = pd.concat(frames, ignore_index=True)
     table = ComparisonTable(data=data, columns=_COLUMNS)
     found = data.dropna(subset=["true_depth", "depth"])
@@ -100,13 +99,11 @@ def _compare_frame(frame: int, found: pd.DataFrame, true: pd.DataFrame) -> pd.Da
     rows = true[["column_id", *yx, "depth"]].rename(
         columns={"column_id": "true_column_id", "depth": "true_depth"}
     )
-    extra = found.drop(index=pairs[:, 0])[["column_id", *yx, "depth", "depth_low", "depth_high"]]
+    extra = found[~found.index.isin(pairs[:, 0])][["column_id", *yx, "depth", "depth_low", "depth_high"]]
     both = pd.concat([rows.join(right), extra.astype(float)], ignore_index=True)
-    return both.assign(frame=frame).astype(
-        dict.fromkeys(
-            ("true_column_id", "true_depth", "column_id", "depth", "depth_low", "depth_high"), "Int64"
-        )
-    )
+    whole = ("true_column_id", "true_depth", "column_id", "depth", "depth_low", "depth_high")
+    result: pd.DataFrame = both.assign(frame=frame).astype(dict.fromkeys(whole, "Int64"))
+    return result
 
 
 def _estimates(data: pd.DataFrame) -> tuple[Estimate, ...]:

@@ -13,11 +13,8 @@ import pandas as pd
 
 BLUE = "#0072B2"
 VERMILION = "#D55E00"
-GREEN = "#009E73"
-PURPLE = "#CC79A7"
 BLUE_BAND = "rgba(0,114,178,0.18)"
-GREEN_BAND = "rgba(0,158,115,0.18)"
-SERIES = ((BLUE, BLUE_BAND), (GREEN, GREEN_BAND))
+VERMILION_BAND = "rgba(213,94,0,0.12)"
 MOST_POINTS = 2500
 """Points that one scatter plot shows; more could not be told apart, and would make the page heavy."""
 MOST_FRAMES = 400
@@ -43,14 +40,14 @@ def plain(value: Any, digits: int = 5) -> Any:
 
 def layout(x: str, y: str, **more: Any) -> dict[str, Any]:
     """Return a layout with named axes; ``more`` adds to it, and to an axis where it names one."""
-    axes = {"xaxis": {"title": {"text": x}}, "yaxis": {"title": {"text": y}, "rangemode": "tozero"}}
-    merged = {key: {**value, **more.pop(key, {})} for key, value in axes.items()}
-    return dict(plain({**merged, "showlegend": False, **more}, 12))
+    xaxis: dict[str, Any] = {"title": {"text": x}} | more.pop("xaxis", {})
+    yaxis: dict[str, Any] = {"title": {"text": y}, "rangemode": "tozero"} | more.pop("yaxis", {})
+    return dict(plain({"xaxis": xaxis, "yaxis": yaxis, "showlegend": False} | more, 12))
 
 
-def bars(x: np.ndarray, y: np.ndarray, *, width: float, hover: str, colour: str = BLUE) -> dict[str, Any]:
+def bars(x: np.ndarray, y: np.ndarray, *, width: float, hover: str) -> dict[str, Any]:
     """Return a bar trace; ``hover`` is a plotly template."""
-    trace = {"type": "bar", "x": x, "y": y, "width": width, "marker": {"color": colour}}
+    trace = {"type": "bar", "x": x, "y": y, "width": width, "marker": {"color": BLUE}}
     return dict(plain(trace | {"hovertemplate": hover + "<extra></extra>"}))
 
 
@@ -74,23 +71,22 @@ def _edges(finite: np.ndarray, limits: tuple[float, float] | None) -> np.ndarray
     return np.linspace(low, high, count + 1)
 
 
-def band(data: pd.DataFrame, *, name: str, colours: tuple[str, str], hover: str) -> list[dict[str, Any]]:
+def band(data: pd.DataFrame, *, hover: str) -> list[dict[str, Any]]:
     """Return the traces of a line ``mean`` over ``frame`` and of the band from ``low`` to ``high``."""
-    colour, fill = colours
     frame = data["frame"].to_numpy()
     invisible = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
     edge = {"type": "scatter", "x": frame} | invisible
     lower = edge | {"y": data["low"].to_numpy()}
-    upper = edge | {"y": data["high"].to_numpy(), "fill": "tonexty", "fillcolor": fill}
-    middle = line(data, y="mean", name=name, colour=colour, hover=hover)
+    upper = edge | {"y": data["high"].to_numpy(), "fill": "tonexty", "fillcolor": BLUE_BAND}
+    middle = line(data, hover=hover)
     return [*plain([lower, upper]), middle]
 
 
-def line(data: pd.DataFrame, *, y: str, name: str, colour: str, hover: str) -> dict[str, Any]:
-    """Return a line over ``frame``; a few values are marked by dots too."""
+def line(data: pd.DataFrame, *, hover: str) -> dict[str, Any]:
+    """Return a line ``mean`` over ``frame``; where there are few values, dots mark them too."""
     mode = "lines+markers" if len(data) <= 60 else "lines"
-    trace = {"type": "scatter", "mode": mode, "x": data["frame"].to_numpy(), "y": data[y].to_numpy()}
-    style = {"name": name, "line": {"color": colour, "width": 2}, "marker": {"color": colour, "size": 6}}
+    trace = {"type": "scatter", "mode": mode, "x": data["frame"].to_numpy(), "y": data["mean"].to_numpy()}
+    style = {"line": {"color": BLUE, "width": 2}, "marker": {"color": BLUE, "size": 6}}
     return dict(plain(trace | style | {"hovertemplate": hover + "<extra></extra>"}))
 
 
@@ -132,17 +128,34 @@ def _groups(frames: pd.Series[Any], most: int) -> pd.Series[Any]:
     return frames if span <= most else ((frames - frames.min()) * most // span)
 
 
+def grouping(frames: pd.Series[Any], most: int = MOST_FRAMES) -> str:
+    """Return what a caption says where neighbouring frames were taken together, else nothing."""
+    span = int(frames.max() - frames.min()) + 1
+    return (
+        f" Each point is the mean of about {max(2, round(span / most))} neighbouring frames."
+        if span > most
+        else ""
+    )
+
+
 def thinned(length: int, most: int = MOST_POINTS) -> np.ndarray:
     """Return at most ``most`` row numbers, spread evenly."""
     return np.linspace(0, length - 1, min(length, most)).round().astype(int)
 
 
-def vertical(x: float, text: str, colour: str = VERMILION) -> dict[str, Any]:
-    """Return a layout part: a vertical line at ``x`` over the whole height, labelled at its top."""
-    shape = {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper"}
+def marked(x: float, low: float, high: float, text: str) -> dict[str, Any]:
+    """Return layout parts: a line at ``x`` with ``text`` above it, and a band from ``low`` to ``high``."""
+    tall = {"y0": 0, "y1": 1, "yref": "paper", "layer": "below"}
+    middle = tall | {
+        "type": "line",
+        "x0": x,
+        "x1": x,
+        "line": {"color": VERMILION, "width": 2},
+        "layer": "above",
+    }
+    wide = tall | {"type": "rect", "x0": low, "x1": high, "line": {"width": 0}, "fillcolor": VERMILION_BAND}
     note = {"x": x, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False, "text": text}
-    lines = [shape | {"line": {"color": colour, "width": 2}}]
-    return {"shapes": lines, "annotations": [note | {"font": {"color": colour}}]}
+    return {"shapes": [wide, middle], "annotations": [note]}
 
 
 def first_present(columns: Sequence[str], *names: str) -> str | None:

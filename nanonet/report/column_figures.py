@@ -7,12 +7,12 @@ import pandas as pd
 
 from nanonet.records import ColumnTable, LatticeTable
 from nanonet.report.charts import (
-    BLUE,
-    SERIES,
     band,
     bars,
     counts_over_frames,
+    grouping,
     histogram,
+    in_groups,
     layout,
     line,
     over_frames,
@@ -20,7 +20,7 @@ from nanonet.report.charts import (
 )
 from nanonet.report.content import Figure
 from nanonet.report.lattice_figures import lattice_figures
-from nanonet.report.numbers import number_text, plain_text
+from nanonet.report.numbers import NO_BREAK_SPACE, number_text, plain_text
 
 
 def column_figures(
@@ -35,13 +35,20 @@ def column_figures(
     lattice
         Lattice of each frame.
     score
-        Columns ``true_depth`` and ``depth``, a row for each true column that was compared; a ``depth`` that is
-        not known counts as missed.
+        Columns ``true_depth`` and ``depth``, a row for each true column that was compared; a missing
+        ``depth`` counts as wrong.
     """
     data = table.data
     agreement = () if score is None else _agreement(score)
     lattices = () if lattice is None else lattice_figures(lattice)
-    return (*agreement, *_depths(data), *_depth_over_time(data), *_numbers(data), *_confidence(data), *lattices)
+    return (
+        *agreement,
+        *_depths(data),
+        *_depth_over_time(data),
+        *_numbers(data),
+        *_confidence(data),
+        *lattices,
+    )
 
 
 def _known(data: pd.DataFrame, column: str) -> np.ndarray:
@@ -72,10 +79,14 @@ def _depth_over_time(data: pd.DataFrame) -> tuple[Figure, ...]:
     depths = over_frames(data["frame"], data["depth"].astype("Float64"))
     if depths.empty:
         return ()
+    spread = in_groups(data["frame"], {"square": data["depth"].astype("Float64") ** 2})["square"]
+    deviation = np.sqrt(np.maximum(spread - depths["mean"] ** 2, 0))
+    depths = depths.assign(low=depths["mean"] - deviation, high=depths["mean"] + deviation)
     figure = Figure(
-        title="Depth over time",
-        caption="Mean depth of the columns of each frame; the band holds the middle 90 % of them.",
-        data=tuple(band(depths, name="mean", colours=SERIES[0], hover="frame %{x:.0f}: mean %{y:.3~g} atoms")),
+        title="Depth by frame",
+        caption="Mean depth of the columns of each frame; the band is one standard deviation wide each way."
+        + grouping(data["frame"]),
+        data=tuple(band(depths, hover="frame %{x:.0f}: mean %{y:.3~g} atoms")),
         layout=layout("frame", "depth (atoms)"),
     )
     return (figure,)
@@ -86,9 +97,9 @@ def _numbers(data: pd.DataFrame) -> tuple[Figure, ...]:
         return ()
     counts = counts_over_frames(data["frame"])
     figure = Figure(
-        title="Columns over time",
-        caption="Number of atomic columns found in each frame.",
-        data=(line(counts, y="mean", name="columns", colour=BLUE, hover="frame %{x:.0f}: %{y:.4~g} columns"),),
+        title="Columns by frame",
+        caption="Number of atomic columns found in each frame." + grouping(data["frame"]),
+        data=(line(counts, hover="frame %{x:.0f}: %{y:.4~g} columns"),),
         layout=layout("frame", "columns"),
     )
     return (figure,)
@@ -101,7 +112,7 @@ def _confidence(data: pd.DataFrame) -> tuple[Figure, ...]:
     limits = (0.0, 1.0) if confidence.min() >= 0 and confidence.max() <= 1 else None
     figure = Figure(
         title="Confidence",
-        caption="How sure the reading of each column is, from 0 to 1; the data dictionary says how it was obtained.",
+        caption="How sure each column is, from 0 to 1; the data dictionary says how it was obtained.",
         data=(histogram(confidence, limits=limits, hover="confidence %{x:.2f}: %{y} columns"),),
         layout=layout("confidence", "columns"),
     )
@@ -116,11 +127,17 @@ def _agreement(score: pd.DataFrame) -> tuple[Figure, ...]:
     error = (true["depth"] - true["true_depth"]).abs()
     exact, near = 100 * float((error < 0.5).mean()), 100 * float((error < 1.5).mean())
     missed = int(true["depth"].isna().sum())
-    tick = {"dtick": 1 if true.max().max() <= 25 else 5, "showgrid": False, "zeroline": False, "constrain": "domain"}
+    tick = {
+        "dtick": 1 if true.max().max() <= 25 else 5,
+        "showgrid": False,
+        "zeroline": False,
+        "constrain": "domain",
+    }
     figure = Figure(
-        title=f"Read against true depth: exact {exact:.1f} %, within one {near:.1f} %",
+        title=f"Read against true depth: exact {_share(exact)}, within one {_share(near)}",
         caption=f"{number_text(len(true), 0)} true columns. Each row is one true depth and adds up to 100 %; "
-        f"right readings lie on the diagonal." + (f" {missed} that were not found count as wrong." if missed else ""),
+        f"right readings lie on the diagonal."
+        + (f" {missed} that were not found count as wrong." if missed else ""),
         data=(_matrix(true.dropna()),) if missed < len(true) else (),
         layout=layout(
             "depth that was read (atoms)",
@@ -132,10 +149,17 @@ def _agreement(score: pd.DataFrame) -> tuple[Figure, ...]:
     return (figure,)
 
 
+def _share(per_cent: float) -> str:
+    text = ">99.9" if 99.95 <= per_cent < 100 else f"{per_cent:.1f}"
+    return text + NO_BREAK_SPACE + "%"
+
+
 def _matrix(pairs: pd.DataFrame) -> dict[str, object]:
     """Return a heat map of the share of each read depth among the columns of one true depth [%]."""
     counts = pd.crosstab(pairs["true_depth"].round().astype(int), pairs["depth"].round().astype(int))
-    depths = range(min(counts.index.min(), counts.columns.min()), max(counts.index.max(), counts.columns.max()) + 1)
+    depths = range(
+        min(counts.index.min(), counts.columns.min()), max(counts.index.max(), counts.columns.max()) + 1
+    )
     number = counts.reindex(index=depths, columns=depths, fill_value=0).to_numpy(dtype=float)
     total = number.sum(axis=1, keepdims=True)
     share = np.divide(100 * number, total, out=np.full_like(number, np.nan), where=(total > 0) & (number > 0))

@@ -1,11 +1,10 @@
 /* Figures, in the colours of the screen. */
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
-const touch = window.matchMedia("(pointer: coarse)").matches;
+const touch = window.matchMedia("(hover: none)").matches;
 /* Okabe and Ito's colours that are too dark for a dark page, each with a lighter stand-in. */
 const LIGHTER = {
   "#0072B2": "#56B4E9", "rgba(0,114,178,0.18)": "rgba(86,180,233,0.25)",
-  "#009E73": "#35C99B", "rgba(0,158,115,0.18)": "rgba(53,201,155,0.25)",
-  "#D55E00": "#FF9440", "#CC79A7": "#E39CC4",
+  "#D55E00": "#FF9440", "rgba(213,94,0,0.12)": "rgba(255,148,64,0.16)",
 };
 
 function recolour(value) {
@@ -22,7 +21,7 @@ function themed(figure, printing) {
   const { data, layout } = dark.matches && !printing ? recolour(figure) : figure;
   const axis = { gridcolor: read("--grid"), zerolinecolor: read("--grid"), linecolor: read("--muted"), automargin: true, ticks: "outside", tickcolor: read("--muted"), ticklen: 4, showline: true };
   const look = {
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", colorway: ["#0072B2", "#009E73", "#D55E00"],
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", 
     font: { family: "system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif", size: 13, color: read("--ink") },
     margin: { l: 56, r: 14, t: 26, b: 48 }, bargap: 0.04, hovermode: "closest",
     hoverlabel: { bgcolor: read("--panel"), bordercolor: read("--muted"), font: { color: read("--ink") } },
@@ -36,12 +35,17 @@ function themed(figure, printing) {
 function drawFigures(printing = false) {
   return report.figures.map((figure, index) => {
     const { data, layout } = themed(figure, printing);
-    const options = { responsive: true, displaylogo: false, toImageButtonOptions: { format: "svg", filename: "figure-" + (index + 1) }, displayModeBar: touch ? false : "hover", modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
+    const options = { displaylogo: false, toImageButtonOptions: { format: "svg", filename: "figure-" + (index + 1) }, displayModeBar: touch ? false : "hover", modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
     return Plotly.react("figure-" + index, data, layout, options);
   });
 }
 
 started.push(...drawFigures());
+/* A plot keeps to the width of its card, whatever changes that: a window, a rotated phone, a sheet of paper. */
+const sizes = new ResizeObserver((entries) => requestAnimationFrame(() => {
+  for (const { target } of entries) if (target.clientWidth !== target.querySelector("svg.main-svg")?.clientWidth) Plotly.Plots.resize(target);
+}));
+for (const plot of document.querySelectorAll(".plot")) sizes.observe(plot);
 dark.addEventListener("change", () => drawFigures());
 const folded = new Set();
 window.addEventListener("beforeprint", () => {

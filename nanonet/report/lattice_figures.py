@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from nanonet.records import Column, LatticeTable
-from nanonet.report.charts import SERIES, band, in_groups, layout
+from nanonet.report.charts import band, grouping, in_groups, layout
 from nanonet.report.content import Figure
 from nanonet.report.numbers import unit_text, with_unit
 
@@ -30,10 +30,10 @@ def _constant(data: pd.DataFrame, column: Column) -> Figure | None:
     unit, symbol = unit_text(column.unit), {"gamma": "γ"}.get(name, name)
     kind = "angle" if unit == "°" else "constant"
     return Figure(
-        title=f"Lattice {kind} {symbol} over time: mean "
+        title=f"Lattice {kind} {symbol} by frame: mean "
         + with_unit(float(points["mean"].mean()), None, None, unit),
-        caption=f"{column.meaning.partition(';')[0].capitalize()}. The band is the 90 % interval of the fit to each "
-        "frame.",
-        data=tuple(band(points, name=symbol, colours=SERIES[0], hover=f"frame %{{x:.0f}}: %{{y:.5~g}} {unit}")),
+        caption=f"{column.meaning.partition(';')[0].capitalize()}. The band is the 90 % interval of the fit "
+        "to each frame." + grouping(data["frame"]),
+        data=tuple(band(points, hover=f"frame %{{x:.0f}}: %{{y:.5~g}} {unit}")),
         layout=layout("frame", f"{symbol} ({unit})", yaxis={"rangemode": "normal"}),
     )

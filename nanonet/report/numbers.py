@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from nanonet.records import Estimate
 
 THIN_SPACE = "\u202f"
+NO_BREAK_SPACE = "\u00a0"
 UNITS = {"angstrom": "Å", "angstrom2": "Å²", "nm2": "nm²", "px2": "px²", "degree": "°", "deg": "°"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class EstimateText:
-    """A headline number in words: "12.3", "nm", "[11.9, 12.7]" (empty where the number is exact)."""
+    """A headline number in words: "12.3", "nm", what stands between, "[11.9, 12.7]" or ""."""
 
     value: str
     unit: str
+    space: str
     interval: str
 
 
@@ -81,7 +83,8 @@ def interval_text(value: float, low: float | None, high: float | None) -> tuple[
 def estimate_text(estimate: Estimate) -> EstimateText:
     """Return a headline number in words."""
     value, interval = interval_text(estimate.value, estimate.low, estimate.high)
-    return EstimateText(value=value, unit=unit_text(estimate.unit), interval=interval)
+    unit = unit_text(estimate.unit)
+    return EstimateText(value=value, unit=unit, space=space_before(unit), interval=interval)
 
 
 def with_unit(value: float, low: float | None, high: float | None, unit: str) -> str:
@@ -91,5 +94,5 @@ def with_unit(value: float, low: float | None, high: float | None, unit: str) ->
 
 
 def space_before(unit: str) -> str:
-    """Return what stands between a number and its unit: nothing before the sign of a degree."""
-    return "" if unit in ("", "°") else " "
+    """Return what stands between a number and its unit: a space that no line breaks at, none before °."""
+    return "" if unit in ("", "°") else NO_BREAK_SPACE

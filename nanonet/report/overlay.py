@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,36 +14,50 @@ import numpy as np
 from nanonet.report.charts import plain
 from nanonet.report.preview import Preview
 
-BUDGET = 2_400_000
+BUDGET = 2_200_000
 """Characters that all previews of a page may take together."""
-QUALITIES = (88, 75, 60, 45)
-"""JPEG qualities, tried in order until the previews fit the budget: noise is what takes room."""
-TOLERANCE = 0.6
-"""How far an outline may stray from the edge of its particle [shown pixels]."""
+STEPS = ((1.0, 88), (1.0, 75), (1.0, 60), (0.7, 60), (0.5, 60))
+"""Scales and JPEG qualities, tried in order until the images fit: noise is what takes room."""
+SMOOTHING = ((24, 0, 1), (80, 1, 2), (math.inf, 2, 4))
+"""(points, reach, step): rings of fewer points are averaged over 2 reach + 1 of them, and every step-th is kept.
+
+Points of a contour lie about 0.7 shown pixels apart.
+"""
 
 
 def encode_previews(previews: Sequence[Preview], budget: int = BUDGET) -> list[dict[str, Any]]:
-    """Return what the page draws, frame by frame; every second preview is left out until all fit ``budget``."""
+    """Return what the page draws, frame by frame; every second preview is left out until all fit."""
     drawings = [_drawing(preview) for preview in previews]
-    room = budget - sum(len(str(drawing)) for drawing in drawings)
-    if room < 0 and len(previews) > 1:
-        return encode_previews(previews[::2], budget)
-    images: list[str] = []
-    for quality in QUALITIES:
-        images = [_jpeg(preview.image, quality) for preview in previews]
-        if sum(map(len, images)) <= room:
-            break
-    else:
-        if len(previews) > 1:
-            return encode_previews(previews[::2], budget)
-    return [drawing | {"image": image} for drawing, image in zip(drawings, images, strict=True)]
+    while previews:
+        room = budget - sum(len(json.dumps(drawing, separators=(",", ":"))) for drawing in drawings)
+        images = _images_within(room, previews)
+        if images is not None:
+            return [drawing | {"image": image} for drawing, image in zip(drawings, images, strict=True)]
+        previews, drawings = previews[1::2], drawings[1::2]
+    return []
 
 
-def _jpeg(image: np.ndarray, quality: int) -> str:
+def _images_within(room: int, previews: Sequence[Preview]) -> list[str] | None:
+    """Return the images at the best quality that fits; None if none does and frames can be spared."""
+    for scale, quality in STEPS:
+        images: list[str] = []
+        for preview in previews:
+            images.append(_jpeg(preview.image, scale, quality))
+            if sum(map(len, images)) > room:
+                break
+        else:
+            return images
+    return images if len(previews) == 1 else None
+
+
+def _jpeg(image: np.ndarray, scale: float, quality: int) -> str:
     from PIL import Image
 
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="JPEG", quality=quality, optimize=True)
+    picture, buffer = Image.fromarray(image), io.BytesIO()
+    if scale != 1.0:
+        small = [max(1, round(side * scale)) for side in picture.size]
+        picture = picture.resize((small[0], small[1]), Image.Resampling.BOX)
+    picture.save(buffer, format="JPEG", quality=quality, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
@@ -59,28 +75,33 @@ def _drawing(preview: Preview) -> dict[str, Any]:
 
 
 def outlines(labels: np.ndarray) -> list[list[Any]]:
-    """Return [id, ring, ring, ...] for each particle.
+    """Return [id, ring, ring, ...] for each particle, smoothed over a pixel or two.
 
-    A ring is a closed polygon (x, y, dx, dy, dx, dy, ...) in half pixels from the centre of the first pixel:
-    its first corner, then the step to each next one.
+    A ring is a closed polygon (x, y, dx, dy, dx, dy, ...) in quarter pixels from the centre of the first
+    pixel: its first corner, then the step to each next one.
     """
     from scipy.ndimage import find_objects
 
     boxes = find_objects(np.ascontiguousarray(labels).astype(np.int32))
     return [
-        [index, *_rings(labels[box] == index, (box[0].start, box[1].start))]
+        [index, *_rings(labels[box] == index, (box[1].start, box[0].start))]
         for index, box in enumerate(boxes, start=1)
         if box is not None
     ]
 
 
 def _rings(mask: np.ndarray, corner: tuple[int, int]) -> list[list[int]]:
-    from skimage.measure import approximate_polygon, find_contours
+    from skimage.measure import find_contours
 
     rings = []
     for contour in find_contours(np.pad(mask, 1).astype(np.uint8), 0.5):
-        few = approximate_polygon(contour, TOLERANCE)
-        few = few if len(few) > 3 else contour
-        xy = np.round(2 * (few[:-1, ::-1] - 1 + np.array(corner[::-1]))).astype(int)
-        rings.append(np.diff(xy, axis=0, prepend=0).ravel().tolist())
+        xy = _smooth(contour[:-1, ::-1]) - 1 + np.array(corner)
+        rings.append(np.diff(np.round(4 * xy).astype(int), axis=0, prepend=0).ravel().tolist())
     return rings
+
+
+def _smooth(ring: np.ndarray) -> np.ndarray:
+    """Return a closed ring averaged over neighbouring points and thinned; less so, the smaller it is."""
+    reach, step = next((reach, step) for most, reach, step in SMOOTHING if len(ring) < most)
+    mean = np.mean([np.roll(ring, shift, axis=0) for shift in range(-reach, reach + 1)], axis=0)
+    return np.asarray(mean[::step])

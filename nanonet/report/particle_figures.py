@@ -8,20 +8,20 @@ import pandas as pd
 from nanonet.records import ParticleTable
 from nanonet.report.charts import (
     BLUE,
-    SERIES,
     band,
     counts_over_frames,
     first_present,
+    grouping,
     histogram,
     layout,
     line,
+    marked,
     over_frames,
     plain,
     thinned,
-    vertical,
 )
 from nanonet.report.content import Figure
-from nanonet.report.numbers import plain_text, with_unit
+from nanonet.report.numbers import number_text, plain_text
 
 DIAMETERS = ("equivalent_diameter_nm", "equivalent_diameter_px")
 
@@ -33,7 +33,7 @@ def particle_figures(table: ParticleTable) -> tuple[Figure, ...]:
     cut by the border of the image are in no figure of sizes or shapes. An empty table has no figures.
     """
     data = table.data
-    column = first_present(list(data), *DIAMETERS)
+    column = first_present([str(name) for name in data.columns], *DIAMETERS)
     if column is None or data[column].notna().sum() == 0:
         return ()
     unit = column.rsplit("_", 1)[1]
@@ -57,45 +57,22 @@ def _is_movie(data: pd.DataFrame) -> bool:
     return data["frame"].nunique() > 1 and ("image" not in data or data["image"].nunique() == 1)
 
 
-def _one_value_a_particle(data: pd.DataFrame, column: str) -> np.ndarray:
-    """Return a size for each particle: in a movie the median over its track, else that of each row."""
-    linked = data.dropna(subset=["track_id"]) if "track_id" in data else data.iloc[:0]
-    if not _is_movie(data) or linked.empty:
-        return np.asarray(data[column].dropna().to_numpy(dtype=float))
-    return np.asarray(linked.groupby("track_id")[column].median().dropna().to_numpy(dtype=float))
-
-
-def median_interval(values: np.ndarray) -> tuple[float, float] | None:
-    """Return the 90 % interval of the median from order statistics; None for too few values.
-
-    It assumes nothing of the distribution: the number of values below the median is binomial, so the ranks
-    k and n + 1 - k enclose it with a chance of at least 90 % (Conover, Practical Nonparametric Statistics).
-    """
-    from scipy.stats import binom
-
-    rank = int(binom.ppf(0.05, len(values), 0.5))
-    if rank < 1 or binom.cdf(rank - 1, len(values), 0.5) > 0.05:
-        return None
-    ordered = np.sort(values)
-    return float(ordered[rank - 1]), float(ordered[-rank])
-
-
 def _sizes(data: pd.DataFrame, column: str, unit: str, *, cut: int) -> Figure:
-    values = _one_value_a_particle(data, column)
-    median = float(np.median(values))
-    low, high = median_interval(values) or (None, None)
-    text = with_unit(median, low, high, unit)
-    of = "tracked particles, each by its median over the movie" if _is_movie(data) else "particles"
-    left_out = f" {cut} cut by the border of the image are left out." if cut else ""
-    interval = ", with the 90 % interval of the median" if low is not None else ""
+    values = data[column].dropna().to_numpy(dtype=float)
+    low, median, high = (float(size) for size in np.quantile(values, [0.05, 0.5, 0.95]))
+    frames = data["frame"].nunique()
+    where = f" of {frames} frames" if frames > 1 else ""
+    left_out = f" {number_text(cut, 0)} cut by the border of the image are left out." if cut else ""
     return Figure(
-        title=f"Particle size: median {text}",
-        caption=f"Diameter of the circle of equal area of {len(values)} {of}{interval}. 90 % of them lie between "
-        f"{plain_text(float(np.quantile(values, 0.05)), 3)} and "
-        f"{plain_text(float(np.quantile(values, 0.95)), 3)} {unit}.{left_out}",
+        title=f"Particle size: median {plain_text(median, 3)} {unit}",
+        caption=f"Diameter of the circle of equal area, {number_text(len(values), 0)} particles{where}. "
+        f"The shaded band, {plain_text(low, 3)} to {plain_text(high, 3)} {unit}, holds the middle 90 %."
+        + left_out,
         data=(histogram(values, hover=f"%{{x:.3~g}} {unit}: %{{y}} particles"),),
         layout=layout(
-            f"equivalent diameter ({unit})", "particles", **vertical(median, f"median {plain_text(median, 3)} {unit}")
+            f"equivalent diameter ({unit})",
+            "particles",
+            **marked(median, low, high, f"median {plain_text(median, 3)} {unit}"),
         ),
     )
 
@@ -129,8 +106,8 @@ def _over_time(data: pd.DataFrame, whole: pd.DataFrame, column: str, unit: str) 
     counts = counts_over_frames(data["frame"])
     number = Figure(
         title="Particles over time",
-        caption="Number of particles found in each frame." + _averaged(data["frame"], counts),
-        data=(line(counts, y="mean", name="particles", colour=BLUE, hover="frame %{x:.0f}: %{y:.4~g}"),),
+        caption="Number of particles found in each frame." + grouping(data["frame"]),
+        data=(line(counts, hover="frame %{x:.0f}: %{y:.4~g}"),),
         layout=layout("frame", "particles"),
     )
     sizes = over_frames(whole["frame"], whole[column])
@@ -140,13 +117,8 @@ def _over_time(data: pd.DataFrame, whole: pd.DataFrame, column: str, unit: str) 
     size = Figure(
         title="Size over time",
         caption="Mean equivalent diameter of each frame; the band holds the middle 90 % of its particles."
-        + _averaged(whole["frame"], sizes),
-        data=tuple(band(sizes, name="mean", colours=SERIES[0], hover=hover)),
+        + grouping(whole["frame"]),
+        data=tuple(band(sizes, hover=hover)),
         layout=layout("frame", f"equivalent diameter ({unit})"),
     )
     return number, size
-
-
-def _averaged(frames: pd.Series, points: pd.DataFrame) -> str:
-    span = int(frames.max() - frames.min()) + 1
-    return f" Neighbouring frames are taken together ({len(points)} points)." if len(points) * 1.5 < span else ""

@@ -88,7 +88,7 @@ def make_preview(
 
 
 def _shrink(image: np.ndarray, factor: float) -> np.ndarray:
-    """Average pixels (a window of ``factor`` pixels); those that are not numbers become the smallest value."""
+    """Average pixels (a window of ``factor`` pixels); pixels that are not finite become the darkest."""
     from PIL import Image
 
     image = np.asarray(image, dtype=np.float32)
@@ -114,7 +114,7 @@ def _stretch(image: np.ndarray) -> np.ndarray:
     if high <= low:
         return np.full(image.shape, 128, dtype=np.uint8)
     scaled = (image.astype(np.float64) - low) / (high - low)
-    return (np.clip(scaled, 0, 1) * 255).round().astype(np.uint8)
+    return np.asarray(np.clip(scaled, 0, 1) * 255).round().astype(np.uint8)
 
 
 def _columns(
@@ -123,10 +123,16 @@ def _columns(
     """Return positions in shown pixels, depths and ids of the columns of this frame."""
     data = table.data[table.data["frame"] == micrograph.frame] if "frame" in table.data else table.data
     in_pixels = "y_px" in data
-    names, unit = (["y_px", "x_px"], 1.0) if in_pixels else (["y_angstrom", "x_angstrom"], micrograph.pixel_size)
+    names, unit = (
+        (["y_px", "x_px"], 1.0) if in_pixels else (["y_angstrom", "x_angstrom"], micrograph.pixel_size)
+    )
     if unit is None:
         raise ValueError("columns measured in Å need a micrograph with a pixel size")
     pixels = data[names].to_numpy(dtype=float, na_value=np.nan) / unit
-    depth = data["depth"].to_numpy(dtype=float, na_value=np.nan) if "depth" in data else np.full(len(data), np.nan)
+    depth = (
+        data["depth"].to_numpy(dtype=float, na_value=np.nan)
+        if "depth" in data
+        else np.full(len(data), np.nan)
+    )
     ids = data["column_id"].to_numpy(dtype=int) if "column_id" in data else None
     return (pixels + 0.5) / factor - 0.5, depth, ids

@@ -17,7 +17,7 @@ UNKNOWN = "–"
 
 @dataclass(frozen=True, kw_only=True)
 class TableView:
-    """A table as the page shows it; ``rows`` are cells of text, ``numeric`` says which columns are numbers."""
+    """A table as the page shows it: cells of text; ``numeric`` says which columns are numbers."""
 
     stem: str
     columns: tuple[Column, ...]
@@ -33,7 +33,8 @@ def view_table(table: Table, most: int = SHOWN_ROWS) -> TableView:
     return TableView(
         stem=table.stem,
         columns=tuple(
-            Column(name=column.name, unit=unit_text(column.unit), meaning=column.meaning) for column in table.columns
+            Column(name=column.name, unit=unit_text(column.unit), meaning=column.meaning)
+            for column in table.columns
         ),
         numeric=tuple(_is_number(data[column.name]) for column in table.columns),
         rows=tuple(zip(*texts, strict=True)) if texts else (),

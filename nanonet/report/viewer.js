@@ -71,8 +71,8 @@ class Viewer {
       let x = 0, y = 0;
       for (let k = 0; k < ring.length; k += 2) {
         x += ring[k]; y += ring[k + 1];
-        if (k === 0) path.moveTo(x / 2 + 0.5, y / 2 + 0.5);
-        else path.lineTo(x / 2 + 0.5, y / 2 + 0.5);
+        if (k === 0) path.moveTo(x / 4 + 0.5, y / 4 + 0.5);
+        else path.lineTo(x / 4 + 0.5, y / 4 + 0.5);
       }
       path.closePath();
     }

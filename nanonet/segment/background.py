@@ -41,7 +41,7 @@ def rolling_ball(image: Float[np.ndarray, "y x"], *, radius: float) -> Float[np.
     small = block_minimum(image, block)
     side = 2 * round(radius / block) + 1
     kernel = ellipsoid_kernel((side, side), 2.0 * _BALL_HEIGHT * (high - low))
-    ball = roll(small, kernel=kernel, num_threads=1)
+    ball = roll(small, kernel=kernel)
     return np.minimum(enlarge(ball, block, image.shape), image)
 
 
@@ -61,9 +61,7 @@ def _blocks(image: Float[np.ndarray, "y x"], block: int) -> Float[np.ndarray, "v
     return filled.reshape(filled.shape[0] // block, block, filled.shape[1] // block, block)
 
 
-def enlarge(
-    small: Float[np.ndarray, "v u"], block: int, shape: tuple[int, ...]
-) -> Float[np.ndarray, "y x"]:
+def enlarge(small: Float[np.ndarray, "v u"], block: int, shape: tuple[int, ...]) -> Float[np.ndarray, "y x"]:
     """Return block values at every pixel, linear between the centres of the blocks."""
     if block == 1:
         return small

@@ -18,7 +18,6 @@ BASE = ("pipeline=particles", "input=x.tif")
         "a,b=c.tif",
         "it's.tif",
         "50% [x] {y}.tif",
-        "${HOME}.tif",
         r"C:\data\new.tif",
         "ünïcode µ.tif",
         "run#1.tif",

@@ -10,6 +10,11 @@ from nanonet.io.atomic import atomic_path
 from nanonet.records import InputError
 
 
+def fail_half_way(temporary: Path, error: BaseException) -> None:
+    temporary.write_text("new, half")
+    raise error
+
+
 def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
     target = tmp_path / "a" / "b" / "out.tif"
     with atomic_path(target) as temporary:
@@ -27,8 +32,7 @@ def test_any_failure_keeps_the_older_file_and_leaves_nothing(tmp_path: Path, err
     target = tmp_path / "out.csv"
     target.write_text("older")
     with pytest.raises(type(error)), atomic_path(target) as temporary:
-        temporary.write_text("new, half")
-        raise error
+        fail_half_way(temporary, error)
     assert target.read_text() == "older"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -55,8 +59,7 @@ def test_what_the_system_refuses_is_one_line_that_names_the_path(
 ) -> None:
     target = tmp_path / "out.csv"
     with pytest.raises(InputError) as caught, atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise OSError(number, os.strerror(number))
+        fail_half_way(temporary, OSError(number, os.strerror(number)))
     message = str(caught.value)
     assert words in message
     assert str(target) in message

@@ -1,4 +1,4 @@
-"""What every writer does on a full disk, a file too large, a place without rights: one line, and no half file."""
+"""What every writer does on a full disk: it says so in one line and leaves no half-written file."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ for kind, write in writers.items():
     finally:
         allow(-1)
     kept = kind == "chunks" or path.read_text(errors="replace") == "older"
-    others = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p not in (path, path / "store.json"))
+    expected = (path, path / "store.json")
+    others = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p not in expected)
     print(kind, "|", verdict, "|", kept, "|", others, flush=True)
     for p in others:
         (folder / p).unlink(missing_ok=True)

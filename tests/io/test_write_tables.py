@@ -26,7 +26,7 @@ def table(data: dict[str, object], kind: type[Table] = ParticleTable) -> Table:
 def mixed() -> Table:
     return table(
         {
-            "image": ["a.tif", "=1+1", "Å, \"quoted\"\nline"],
+            "image": ["a.tif", "=1+1", 'Å, "quoted"\nline'],
             "count": [1, 2, 123456789012],
             "track": pd.array([1, None, 3], dtype="Int64"),
             "size_nm": [1 / 3, np.nan, 1.5e-9],
@@ -148,9 +148,11 @@ def test_long_tables_go_on_in_further_sheets(
     write_workbook(tmp_path / "t.xlsx", [table({"a": range(rows)})])
     sheets = read_sheets(tmp_path / "t.xlsx")
     pages = [values for name, values in sheets.items() if name.startswith("particles")]
-    assert [name for name in sheets if name.startswith("particles")] == ["particles", "particles_2", "particles_3"][
-        : -(-rows // 4)
-    ]
+    assert [name for name in sheets if name.startswith("particles")] == [
+        "particles",
+        "particles_2",
+        "particles_3",
+    ][: -(-rows // 4)]
     assert all(len(page) <= 5 and page[0] == ["a"] for page in pages)
     assert [row[0] for page in pages for row in page[1:]] == list(range(rows))
 

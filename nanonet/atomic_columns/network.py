@@ -1,0 +1,161 @@
+"""Read the depth of every atomic column of a frame with a trained network."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from nanonet.atomic_columns.range import range_warnings
+from nanonet.atomic_columns.readout import Reading, narrowest_interval, read_columns
+from nanonet.atomic_columns.table import column_table
+from nanonet.records import ColumnTable, FrameResult, InputError, Micrograph, TrainedNetwork
+
+_TASK = "column_depth"
+_SAME = 0.02  # relative difference of pixel sizes that is not worth an interpolation of the noise
+
+
+def read_depth(
+    micrograph: Micrograph,
+    *,
+    network: TrainedNetwork,
+    min_probability: float = 0.5,
+    min_separation: float = 1.0,
+    smoothing: float = 0.3,
+    radius: float = 0.6,
+) -> FrameResult:
+    """Find the columns of one frame and the number of atoms in each.
+
+    The frame is resampled to the network's pixel size. Each column's pixels are pooled into a distribution
+    over its depth (`read_columns`): ``depth`` is its mode, ``depth_mean`` its mean, ``depth_low`` and
+    ``depth_high`` the narrowest range that holds 90 % of it, ``confidence`` the probability of the mode times
+    that of there being a column.
+
+    Parameters
+    ----------
+    micrograph
+        The frame, with its pixel size.
+    network
+        A network for the task "column_depth".
+    min_probability
+        Least probability of a column.
+    min_separation
+        Of two columns nearer than this the less probable is dropped [Å].
+    smoothing
+        Standard deviation that the column probability is smoothed with before its maxima are sought [Å].
+    radius
+        Standard deviation of the weights that the pixels of a column are pooled with [Å].
+
+    Returns
+    -------
+    FrameResult
+        The columns; the maps "depth" (mean depth, 0 in the background) and "confidence" (probability of the
+        most probable class) at the size of the frame; a warning for each way in which the frame is unlike
+        those of the training.
+
+    Raises
+    ------
+    InputError
+        If the network is for another task, the pixel size is unknown, a length is not positive, or the image
+        holds NaN.
+    """
+    _check(micrograph, network, min_probability)
+    for name, length in (("min_separation", min_separation), ("smoothing", smoothing), ("radius", radius)):
+        if not (np.isfinite(length) and length > 0):
+            raise InputError(f"columns.{name} must be positive, got {length} Å")
+    pixel_size = micrograph.pixel_size or network.pixel_size
+    step = _step(pixel_size, network.pixel_size)
+    counts = resampled(micrograph.image, step)
+    probabilities = _softmax(network.predict(counts[None].astype(np.float32))[0])
+    sampled = pixel_size * step
+    reading = read_columns(
+        probabilities,
+        smoothing=smoothing / sampled,
+        separation=min_separation / sampled,
+        radius=radius / sampled,
+        min_probability=min_probability,
+    )
+    return FrameResult(
+        frame=micrograph.frame,
+        tables=(_table(micrograph, reading, step),),
+        maps=_maps(probabilities, micrograph.image.shape, step),
+        warnings=range_warnings(micrograph, network),
+    )
+
+
+def _check(micrograph: Micrograph, network: TrainedNetwork, min_probability: float) -> None:
+    if network.task != _TASK:
+        raise InputError(f"{network.name} is a network for {network.task}, columns need one for {_TASK}")
+    if micrograph.pixel_size is None:
+        raise InputError(
+            f"{micrograph.name} has no pixel size, and {network.name} needs one: "
+            "give it as read.pixel_size=0.2 (Å)"
+        )
+    if not 0 < min_probability < 1:
+        raise InputError(f"columns.min_probability must be between 0 and 1, got {min_probability}")
+    if not np.all(np.isfinite(micrograph.image)):
+        raise InputError(f"frame {micrograph.frame} of {micrograph.name} holds NaN or infinite intensities")
+
+
+def _step(pixel_size: float, wanted: float) -> float:
+    """Return how many pixels of the frame one of the network's is: 1 where they are about the same."""
+    step = wanted / pixel_size
+    return 1.0 if abs(step - 1) < _SAME else step
+
+
+def resampled(image: Float[np.ndarray, "y x"], step: float) -> Float[np.ndarray, "v u"]:
+    """Return an image sampled every ``step`` pixels from the centre of its first pixel on.
+
+    Towards larger pixels it is smoothed first, so that nothing is aliased; the intensity scale is kept.
+    """
+    from scipy import ndimage
+
+    if step == 1.0:
+        return image
+    values = image.astype(np.float32)
+    if step > 1:
+        values = ndimage.gaussian_filter(values, 0.5 * np.sqrt(step**2 - 1), mode="nearest")
+    shape = tuple(int((n - 1) / step) + 1 for n in image.shape)
+    order = 1 if step > 1 else 3
+    sampled = ndimage.affine_transform(
+        values, [step, step], output_shape=shape, order=order, mode="nearest", output=np.float32
+    )
+    return np.asarray(np.maximum(sampled, values.min()))  # a spline overshoots, counts are not negative
+
+
+def _softmax(logits: Float[np.ndarray, "class y x"]) -> Float[np.ndarray, "class y x"]:
+    shifted = np.exp(logits - logits.max(0, keepdims=True))
+    return np.asarray(shifted / shifted.sum(0, keepdims=True))
+
+
+def _table(micrograph: Micrograph, reading: Reading, step: float) -> ColumnTable:
+    low, high = narrowest_interval(reading.posterior)
+    return column_table(
+        reading.positions * step,
+        frame=micrograph.frame,
+        pixel_size=micrograph.pixel_size,
+        values={
+            "depth": reading.depth,
+            "depth_mean": reading.depth_mean,
+            "depth_low": low,
+            "depth_high": high,
+            "confidence": reading.confidence,
+        },
+    )
+
+
+def _maps(
+    probabilities: Float[np.ndarray, "class y x"], shape: tuple[int, ...], step: float
+) -> dict[str, Float[np.ndarray, "y x"]]:
+    """Return mean depth and confidence of each pixel of the frame."""
+    from scipy import ndimage
+
+    depth = np.tensordot(np.arange(len(probabilities)), probabilities, axes=1)
+    maps = {"depth": depth, "confidence": probabilities.max(0)}
+    if step != 1.0:
+        maps = {
+            name: ndimage.affine_transform(
+                values, [1 / step, 1 / step], output_shape=shape, order=1, mode="nearest"
+            )
+            for name, values in maps.items()
+        }
+    return {name: np.asarray(values, dtype=np.float32) for name, values in maps.items()}
