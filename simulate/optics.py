@@ -7,7 +7,7 @@ in the settings and in the waves.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -186,11 +186,6 @@ def image_intensity(
         defocused = spectrum * _phase_factor(steps[0] * delta) * _phase_factor(steps[1] * delta)
         total = total + (weight[:, None, None] * _squared(torch.fft.ifft2(defocused))).sum(dim=-3)
     return total
-
-
-def with_defocus(optics: Optics, defocus: Value) -> Optics:
-    """Return the same lens at another defocus [Å]."""
-    return replace(optics, defocus=defocus)
 
 
 def _frequencies(shape: tuple[int, int], sampling: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -10,10 +12,17 @@ from jaxtyping import Bool, Float, Int
 from nanonet.atomic_columns.table import positions_of
 from nanonet.records import ColumnTable, InputError
 
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
+
 _OF_SPACING = 0.4  # of the distance between neighbours: the default for how far a column may be off its site
 _MEMORY = 30  # sightings that a site's position is a running mean of
-_KNOWN = 3  # sightings after which a site is matched before newcomers, so that stray peaks do not win over it
-_REGISTERED = 0.5  # share of the columns that must find their site, else the shift is searched for
+_KNOWN = 3  # sightings, and
+_OFTEN = (
+    0.3  # share of the frames, from which on a site is matched before others: stray peaks do not win over it
+)
+_WORSE = 0.97  # of the usual or the best quality of a registration: this much is no chance
+_VOTES = 12  # most frequent differences of positions that are tried as shifts
 _ROUNDS = 6
 
 
@@ -22,10 +31,11 @@ def link_columns(
 ) -> ColumnTable:
     """Give each column the number of the site that it occupies, the same in all frames.
 
-    Every frame is shifted onto the sites seen so far: from where the last one lay, and from its drift going
-    on, by the median shift of matched pairs until it settles; where too few pairs match, by the most frequent
-    difference of positions. Columns are then matched with sites one to one, nearest first, and those left
-    over open new sites. A site that is empty for a while keeps its number.
+    Every frame is shifted onto the sites seen so far, by the median shift of matched pairs until it settles:
+    from where the last frame lay, from its drift going on, and where that matches fewer columns than usual,
+    as after a jump by a lattice spacing, from the most frequent differences of positions. Columns are then
+    matched with sites one to one, nearest first, and those left over open new sites. A site that is empty for
+    a while keeps its number.
 
     A jump of more than half a lattice spacing between two frames can be told from a shorter one by the
     outline of the crystal only.
@@ -90,45 +100,46 @@ class _Sites:
     max_gap: int | None
     places: Float[np.ndarray, "n 2"] = field(default_factory=lambda: np.empty((0, 2)))
     seen: Int[np.ndarray, " n"] = field(default_factory=lambda: np.empty(0, dtype=int))
+    born: Int[np.ndarray, " n"] = field(default_factory=lambda: np.empty(0, dtype=int))
     last: Int[np.ndarray, " n"] = field(default_factory=lambda: np.empty(0, dtype=int))
     shift: Float[np.ndarray, " 2"] = field(default_factory=lambda: np.zeros(2))
     drift: Float[np.ndarray, " 2"] = field(default_factory=lambda: np.zeros(2))
+    quality: float = 1.0
+    taken: int = 0
 
     def take(self, positions: Float[np.ndarray, "m 2"], frame: int) -> Int[np.ndarray, " m"]:
         """Return the site of each column of the next frame."""
         alive = np.ones(len(self.places), dtype=bool)
         if self.max_gap is not None:
             alive = frame - self.last <= self.max_gap + 1
+        least = min(_KNOWN, 1 + self.taken // _KNOWN)
+        known = alive & (self.seen >= least) & (self.seen >= _OFTEN * (self.taken - self.born))
         if len(positions) and alive.any():
-            shift = self._register(positions, alive)
-            self.drift = 0.5 * self.drift + 0.5 * (shift - self.shift)
-            self.shift = shift
-        found = self._match(positions + self.shift, alive)
-        self._update(positions + self.shift, found, frame)
+            self._register(positions, self.places[known if known.any() else alive])
+        moved = positions + self.shift
+        found = self._match(moved, (known, alive & ~known))
+        self._update(moved, found, frame)
+        self.taken += 1
         return found
 
-    def _register(
-        self, positions: Float[np.ndarray, "m 2"], alive: Bool[np.ndarray, " n"]
-    ) -> Float[np.ndarray, " 2"]:
-        """Return the shift that lays the frame on the sites."""
-        known = alive & (self.seen >= min(_KNOWN, int(self.seen.max())))
-        places = self.places[known if known.any() else alive]
-        starts = [self.shift, self.shift + self.drift]
-        tried = [_settled(positions, places, start, self.reach) for start in starts]
-        share, shift = max(tried, key=lambda result: result[0])
-        if share < _REGISTERED:
-            vote = _most_frequent_shift(positions, places, self.reach)
-            share, shift = max(
-                [(share, shift), _settled(positions, places, vote, self.reach)], key=lambda r: r[0]
-            )
-        return shift
+    def _register(self, positions: Float[np.ndarray, "m 2"], places: Float[np.ndarray, "n 2"]) -> None:
+        """Find the shift that lays the frame on the sites, searched for everywhere where few columns match."""
+        quality, shift = _best(positions, places, [self.shift, self.shift + self.drift], self.reach)
+        if quality < _WORSE * self.quality:
+            votes = _most_frequent_shifts(positions, places, self.reach)
+            anywhere = _best(positions, places, votes, self.reach)
+            if _WORSE * anywhere[0] > quality:
+                quality, shift = anywhere
+        self.drift = 0.5 * self.drift + 0.5 * (shift - self.shift)
+        self.shift = shift
+        self.quality += (quality - self.quality) / min(self.taken, _MEMORY)
 
     def _match(
-        self, positions: Float[np.ndarray, "m 2"], alive: Bool[np.ndarray, " n"]
+        self, positions: Float[np.ndarray, "m 2"], groups: tuple[Bool[np.ndarray, " n"], ...]
     ) -> Int[np.ndarray, " m"]:
-        """Return the site of each position, -1 for none; well-known sites choose first."""
+        """Return the site of each position, -1 for none; sites of the first group choose first."""
         found = np.full(len(positions), -1)
-        for group in (alive & (self.seen >= _KNOWN), alive & (self.seen < _KNOWN)):
+        for group in groups:
             free = np.flatnonzero(found < 0)
             which = np.flatnonzero(group)
             column, site = one_to_one(positions[free], self.places[which], self.reach)
@@ -147,24 +158,40 @@ class _Sites:
         found[~old] = len(self.places) + np.arange(n_new)
         self.places = np.concatenate([self.places, positions[~old]])
         self.seen = np.concatenate([self.seen, np.ones(n_new, dtype=int)])
+        self.born = np.concatenate([self.born, np.full(n_new, self.taken)])
         self.last = np.concatenate([self.last, np.full(n_new, frame)])
+
+
+def _best(
+    positions: Float[np.ndarray, "m 2"],
+    places: Float[np.ndarray, "n 2"],
+    starts: Iterable[Float[np.ndarray, " 2"]],
+    reach: float,
+) -> tuple[float, Float[np.ndarray, " 2"]]:
+    """Return the best quality that a shift settles at, and that shift."""
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(places)
+    first = [_settled(positions, tree, start, reach, rounds=2) for start in starts]
+    _, start = max(first, key=lambda result: result[0])
+    return _settled(positions, tree, start, reach, rounds=_ROUNDS)
 
 
 def _settled(
     positions: Float[np.ndarray, "m 2"],
-    places: Float[np.ndarray, "n 2"],
+    tree: cKDTree,
     shift: Float[np.ndarray, " 2"],
     reach: float,
+    *,
+    rounds: int,
 ) -> tuple[float, Float[np.ndarray, " 2"]]:
-    """Return the shift improved by the median over matched pairs, and the share of columns that it matches.
+    """Improve a shift by the median over matched pairs; return the quality of the match, and the shift.
 
-    The share counts a pair the less the farther it is apart.
+    The quality is the share of the columns that find a site, a pair counting less the farther it is apart.
     """
-    from scipy.spatial import cKDTree
-
-    tree = cKDTree(places)
+    places = np.asarray(tree.data)
     quality = 0.0
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         distance, site = tree.query(positions + shift, distance_upper_bound=1.2 * reach)
         near = np.isfinite(distance)
         if not near.any():
@@ -177,18 +204,21 @@ def _settled(
     return quality, shift
 
 
-def _most_frequent_shift(
+def _most_frequent_shifts(
     positions: Float[np.ndarray, "m 2"], places: Float[np.ndarray, "n 2"], reach: float
-) -> Float[np.ndarray, " 2"]:
-    """Return the difference of positions that most pairs of columns and sites share."""
-    from scipy.spatial import cKDTree
+) -> Float[np.ndarray, "k 2"]:
+    """Return the differences of positions that most pairs of columns and sites share, to ``reach``."""
+    from scipy import ndimage
 
-    difference = (places[None, :, :] - positions[:, None, :]).reshape(-1, 2)
-    bins = np.rint(difference / reach).astype(int)
-    values, count = np.unique(bins, axis=0, return_counts=True)
-    start = values[int(count.argmax())] * reach
-    near = cKDTree(difference).query_ball_point(start, reach)
-    return np.asarray(np.median(difference[near], axis=0)) if near else np.asarray(start)
+    step = reach / 2
+    bins = np.rint((places[None, :, :] - positions[:, None, :]).reshape(-1, 2) / step).astype(int)
+    first = bins.min(0)
+    counts = np.zeros(np.ptp(bins, axis=0) + 1, dtype=np.float32)
+    np.add.at(counts, tuple((bins - first).T), 1.0)
+    smooth = ndimage.gaussian_filter(counts, 1.2, mode="constant")
+    peaks = np.argwhere((smooth == ndimage.maximum_filter(smooth, 3)) & (smooth > 0))
+    most = np.argsort(-smooth[tuple(peaks.T)], kind="stable")[:_VOTES]
+    return np.asarray((peaks[most] + first) * step)
 
 
 def one_to_one(

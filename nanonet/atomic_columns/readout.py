@@ -106,8 +106,8 @@ def _presence(
 ) -> Float[np.ndarray, " n"]:
     """Return the chance of each column: the height of the Gaussian of width ``radius`` that fits its centre.
 
-    A network is trained on labels that fall off from 1 at the very centre, between the pixels: the highest pixel
-    alone would make even a certain column uncertain.
+    A network is trained on labels that fall off from 1 at the very centre, between the pixels: the highest
+    pixel alone would make even a certain column uncertain.
     """
     near = _Around.of(positions, radius, values.shape)
     bell = np.where(near.inside & (near.r2 <= radius**2 + 0.5), np.exp(-near.r2 / (2 * radius**2)), 0.0)
@@ -130,7 +130,7 @@ def _refined(values: Float[np.ndarray, "y x"], peaks: Int[np.ndarray, "n 2"]) ->
 
 @dataclass(frozen=True)
 class _Around:
-    """The pixels around each position: indices (n, p) kept in the image, squared distances, which are in it."""
+    """Pixels (n, p) around each position: indices kept in the image, squared distances, which are inside."""
 
     y: Int[np.ndarray, "n p"]
     x: Int[np.ndarray, "n p"]

@@ -10,14 +10,14 @@ import h5py
 import numpy as np
 
 from nanonet.io import velox
-from nanonet.io.hdf5 import attribute, hdf5_frames
+from nanonet.io.hdf5 import attribute, hdf5_frames, opened
 from nanonet.io.recording import Axis, Recording, choose, layout
 from nanonet.io.units import positive
 
 
 def open_file(path: Path, dataset: str | None) -> Recording:
     """Read what an EMD file says about its images."""
-    with h5py.File(path, "r") as file:
+    with opened(path) as file:
         if "Version" in file and "Data" in file and "Image" in file["Data"]:
             return velox.recording(path, file, dataset)
         groups = {name: file[name] for name in _emd_groups(file)}

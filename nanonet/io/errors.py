@@ -66,7 +66,8 @@ def reading(path: Path) -> Iterator[None]:
 def _what_is_wrong(path: Path, error: Exception) -> str:
     kind = path.suffix.lstrip(".").lower()
     seems = looks_like(path)
-    hint = f"; it looks like {seems}" if seems else ""
+    own = seems is None or kind.replace("jpg", "jpeg") in seems.lower()
+    hint = "" if own else f"; it looks like {seems}"
     reason = one_line(error)
     return f"{path.name} is not a valid {kind} file, or is damaged or cut short ({reason}){hint}"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ import h5py
 import numpy as np
 
 from nanonet.io.frames import require_plausible
+from nanonet.io.hdf5_heap import require_sound_heaps
 from nanonet.io.recording import Layout
 
 _BLOCK_BYTES = 64 * 2**20
@@ -58,6 +60,14 @@ def _read_block(
     front = rest if t is None else [*rest, t]
     moved = values.transpose(*front, y, x)
     return moved.reshape(span[1] - span[0], *moved.shape[-2:])
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file to look at what it describes."""
+    require_sound_heaps(path)
+    with h5py.File(path, "r") as file:
+        yield file
 
 
 def hdf5_frames(path: Path, data: h5py.Dataset, found: Layout) -> Hdf5Frames:

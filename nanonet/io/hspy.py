@@ -8,7 +8,7 @@ from typing import Any
 
 import h5py
 
-from nanonet.io.hdf5 import attribute, hdf5_frames
+from nanonet.io.hdf5 import attribute, hdf5_frames, opened
 from nanonet.io.recording import Axis, Recording, choose, detected_by, layout
 from nanonet.io.units import positive
 from nanonet.records import InputError
@@ -16,7 +16,7 @@ from nanonet.records import InputError
 
 def open_file(path: Path, dataset: str | None) -> Recording:
     """Read what a HyperSpy file says about its signal."""
-    with h5py.File(path, "r") as file:
+    with opened(path) as file:
         experiments = file.get("Experiments")
         if not isinstance(experiments, h5py.Group):
             raise InputError(f"{path.name} is not a valid hspy file: it has no experiments")

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from nanonet.losses.precision import single
+
 
 def earth_mover(
     logits: Float[Tensor, "b class y x"],
@@ -38,8 +40,8 @@ def earth_mover(
 
 
 class EarthMover(nn.Module):
-    """`earth_mover` as a module, in float32 whatever the network computes in."""
+    """`earth_mover` as a module; logits of half precision are computed in float32."""
 
     def forward(self, logits: Tensor, depth: Tensor, membership: Tensor, weight: Tensor) -> Tensor:
         """Return the loss of a batch."""
-        return earth_mover(logits.float(), depth, membership, weight)
+        return earth_mover(single(logits), depth, membership, weight)

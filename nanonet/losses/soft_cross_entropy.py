@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from nanonet.losses.precision import single
+
 
 def soft_cross_entropy(
     logits: Float[Tensor, "b class y x"],
@@ -41,8 +43,8 @@ def soft_cross_entropy(
 
 
 class SoftCrossEntropy(nn.Module):
-    """`soft_cross_entropy` as a module, in float32 whatever the network computes in."""
+    """`soft_cross_entropy` as a module; logits of half precision are computed in float32."""
 
     def forward(self, logits: Tensor, depth: Tensor, membership: Tensor, weight: Tensor) -> Tensor:
         """Return the loss of a batch."""
-        return soft_cross_entropy(logits.float(), depth, membership, weight)
+        return soft_cross_entropy(single(logits), depth, membership, weight)

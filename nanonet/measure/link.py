@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from itertools import pairwise
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,6 @@ from jaxtyping import Float, Int
 from nanonet.measure.columns import length_unit
 from nanonet.measure.drift import drift
 from nanonet.records import InputError, ParticleTable
-
-if TYPE_CHECKING:
-    import networkx as nx
 
 
 def link(
@@ -104,15 +102,16 @@ def _members(frames: Int[np.ndarray, " n"]) -> list[Int[np.ndarray, " m"]]:
     """Return the rows of each frame; frames without particles have none."""
     order = np.argsort(frames, kind="stable")
     ends = np.searchsorted(frames[order], np.arange(frames.max() + 2))
-    return [order[start:stop] for start, stop in zip(ends[:-1], ends[1:], strict=True)]
+    return [order[start:stop] for start, stop in pairwise(ends)]
 
 
 def _chains(
-    graph: nx.DiGraph, members: list[Int[np.ndarray, " m"]], area: Float[np.ndarray, " n"]
+    graph: Any, members: list[Int[np.ndarray, " m"]], area: Float[np.ndarray, " n"]
 ) -> Int[np.ndarray, " n"]:
-    """Number the tracks of a graph of (frame, index) nodes, where each keeps one way in and one out.
+    """Return the track of each row from a directed graph of (frame, index) nodes.
 
-    At a merge or split that is the way to the larger particle; where sizes are equal, to the first row.
+    A node keeps one way in and one out: at a merge or split the one to the larger particle, where sizes are
+    equal the one to the first row.
     """
     row = {node: int(members[node[0]][node[1]]) for node in graph.nodes}
     next_of = {node: _largest(graph.successors(node), row, area) for node in graph.nodes}

@@ -50,7 +50,7 @@ def measure_outline(mask: Bool[np.ndarray, "y x"]) -> Shape:
 
 
 def outlines(mask: Bool[np.ndarray, "y x"]) -> list[Float[np.ndarray, "n 2"]]:
-    """Return the outer outlines (y, x) of the 8-connected pieces of a mask, each closed and given once round."""
+    """Return the closed outer outlines (y, x) of the 8-connected pieces of a mask, no point twice."""
     from skimage.measure import find_contours
 
     found = find_contours(np.pad(mask, 1).astype(np.float32), 0.5, fully_connected="high")
@@ -60,7 +60,7 @@ def outlines(mask: Bool[np.ndarray, "y x"]) -> list[Float[np.ndarray, "n 2"]]:
 def _without_stairs(line: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
     if len(line) < _SMOOTHED_FROM:
         return line
-    return (np.roll(line, 1, axis=0) + line + np.roll(line, -1, axis=0)) / 3.0
+    return np.asarray((np.roll(line, 1, axis=0) + line + np.roll(line, -1, axis=0)) / 3.0)
 
 
 def _signed_area(line: Float[np.ndarray, "n 2"]) -> float:

@@ -16,7 +16,7 @@ _MOMENTS = ("label", "area", "centroid", "bbox", "axis_major_length", "axis_mino
 _SQUARE_PIXEL = 16.0 / 12.0
 """Added to the square of an axis [px²]: scikit-image takes a pixel for a point, it is a square (var 1/12)."""
 
-_DTYPES = {
+_DTYPES: dict[str, Any] = {
     "image": object,
     "frame": np.int64,
     "particle_id": np.int64,
@@ -54,16 +54,16 @@ def _checked_counts(micrograph: Micrograph, label_map: LabelMap) -> Int[np.ndarr
     labels, image = label_map.labels, micrograph.image
     if labels.shape != image.shape:
         raise InputError(
-            f"labels must have the shape of the image, got {labels.shape} for {image.shape} in {micrograph.name}"
+            f"labels must have the shape of the image {image.shape}, got {labels.shape} in {micrograph.name}"
         )
     if labels.size and labels.min() < 0:
         raise InputError(f"labels must not be negative, got {labels.min()} in {micrograph.name}")
     counts = np.bincount(labels.ravel())[1:]
     if not counts.all() or not len(counts) == len(label_map.separated) == len(label_map.confidence):
         raise InputError(
-            f"labels must be 1..n without gaps, each with separated and confidence; got {np.count_nonzero(counts)} "
-            f"labels up to {len(counts)}, {len(label_map.separated)} separated and "
-            f"{len(label_map.confidence)} confidence in {micrograph.name}"
+            f"labels must be 1..n without gaps, each with separated and confidence; got "
+            f"{np.count_nonzero(counts)} labels up to {len(counts)}, {len(label_map.separated)} separated "
+            f"and {len(label_map.confidence)} confidence in {micrograph.name}"
         )
     return counts
 
@@ -129,9 +129,5 @@ def _intensities(
 
 
 def _touches_border(found: dict[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    return (
-        (found["bbox-0"] == 0)
-        | (found["bbox-1"] == 0)
-        | (found["bbox-2"] == shape[0])
-        | (found["bbox-3"] == shape[1])
-    )
+    at_start = (found["bbox-0"] == 0) | (found["bbox-1"] == 0)
+    return np.asarray(at_start | (found["bbox-2"] == shape[0]) | (found["bbox-3"] == shape[1]))

@@ -40,7 +40,8 @@ def summarise(table: ParticleTable) -> tuple[Estimate, ...]:
     unit = length_unit(table)
     whole = table.data[~table.data["touches_border"]]
     sample = _sample(whole)
-    note = f"of {len(whole)} particles that do not touch the border; resampled over {_count(sample)} {sample.kind}"
+    over = f"{_count(sample)} {sample.kind}"
+    note = f"of {len(whole)} particles that do not touch the border; resampled over {over}"
     diameter = f"equivalent_diameter_{unit}"
     wanted: tuple[tuple[str, str, str, Statistic], ...] = (
         ("mean equivalent diameter", diameter, unit, _mean),

@@ -19,7 +19,7 @@ BUDGET = 2_200_000
 STEPS = ((1.0, 88), (1.0, 75), (1.0, 60), (0.7, 60), (0.5, 60))
 """Scales and JPEG qualities, tried in order until the images fit: noise is what takes room."""
 SMOOTHING = ((24, 0, 1), (80, 1, 2), (math.inf, 2, 4))
-"""(points, reach, step): rings of fewer points are averaged over 2 reach + 1 of them, and every step-th is kept.
+"""(points, reach, step): of a ring of fewer points, averages over 2 reach + 1 are kept at each step-th.
 
 Points of a contour lie about 0.7 shown pixels apart.
 """

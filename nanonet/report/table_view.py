@@ -28,8 +28,8 @@ class TableView:
 
 def view_table(table: Table, most: int = SHOWN_ROWS) -> TableView:
     """Return the first ``most`` rows as text, each column with as many decimals as its values deserve."""
-    data = table.data.iloc[:most]
-    texts = [_texts(data[column.name]) for column in table.columns]
+    data = table.data
+    texts = [_texts(data[column.name], most) for column in table.columns]
     return TableView(
         stem=table.stem,
         columns=tuple(
@@ -46,22 +46,23 @@ def _is_number(values: pd.Series[Any]) -> bool:
     return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
 
-def _texts(values: pd.Series[Any]) -> list[str]:
+def _texts(values: pd.Series[Any], most: int) -> list[str]:
+    shown = values.iloc[:most]
     if pd.api.types.is_bool_dtype(values):
-        return [UNKNOWN if pd.isna(value) else "yes" if value else "no" for value in values]
+        return [UNKNOWN if pd.isna(value) else "yes" if value else "no" for value in shown]
     if pd.api.types.is_float_dtype(values):
-        return _float_texts(values.to_numpy(dtype=float, na_value=np.nan))
-    return [UNKNOWN if pd.isna(value) else str(value) for value in values]
+        numbers = values.to_numpy(dtype=float, na_value=np.nan)
+        form = _format(numbers)
+        return [format(value, form) if np.isfinite(value) else UNKNOWN for value in numbers[:most]]
+    return [UNKNOWN if pd.isna(value) else str(value) for value in shown]
 
 
-def _float_texts(values: np.ndarray) -> list[str]:
-    """Return numbers with one count of decimals for all, four digits for the typical one; "–" for NaN."""
-    sizes = np.abs(values[np.isfinite(values) & (values != 0)])
-    power = int(np.floor(np.log10(np.median(sizes)))) if len(sizes) else 0
-    if np.all(values[np.isfinite(values)] % 1 == 0):
-        form = ".0f"
-    elif -3 <= power < 9:
-        form = f".{max(0, min(3 - power, 3 if power >= -1 else 3 - power))}f"
-    else:
-        form = ".3e"
-    return [format(value, form) if np.isfinite(value) else UNKNOWN for value in values]
+def _format(values: np.ndarray) -> str:
+    """Return one format for all numbers of a column: four digits for the typical one, decimals aligned."""
+    known = values[np.isfinite(values)]
+    if np.all(known % 1 == 0):
+        return ".0f"
+    power = int(np.floor(np.log10(np.median(np.abs(known[known != 0])))))
+    if not -3 <= power < 9:
+        return ".3e"
+    return f".{max(0, min(3 - power, 3 if power >= -1 else 6))}f"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 
@@ -42,12 +44,12 @@ def rolling_ball(image: Float[np.ndarray, "y x"], *, radius: float) -> Float[np.
     side = 2 * round(radius / block) + 1
     kernel = ellipsoid_kernel((side, side), 2.0 * _BALL_HEIGHT * (high - low))
     ball = roll(small, kernel=kernel)
-    return np.minimum(enlarge(ball, block, image.shape), image)
+    return np.asarray(np.minimum(enlarge(ball, block, image.shape), image))
 
 
 def block_minimum(image: Float[np.ndarray, "y x"], block: int) -> Float[np.ndarray, "v u"]:
     """Return the minima of blocks of ``block`` x ``block`` pixels; the last ones may be smaller."""
-    return _blocks(image, block).min(axis=(1, 3))
+    return np.asarray(_blocks(image, block).min(axis=(1, 3)))
 
 
 def block_mean(image: Float[np.ndarray, "y x"], block: int) -> Float[np.ndarray, "v u"]:
@@ -70,8 +72,8 @@ def enlarge(small: Float[np.ndarray, "v u"], block: int, shape: tuple[int, ...])
     return np.asarray(rows @ (columns @ small.T).T, dtype=small.dtype)
 
 
-def _between(blocks: int, block: int, size: int) -> Float[np.ndarray, "y v"]:
-    """Return the matrix that interpolates linearly from the centres of blocks to pixels."""
+def _between(blocks: int, block: int, size: int) -> Any:
+    """Return the sparse matrix (size, blocks) that interpolates linearly from the centres of blocks to pixels."""
     from scipy.sparse import csr_array
 
     at = np.clip((np.arange(size) - (block - 1) / 2.0) / block, 0.0, blocks - 1.0)

@@ -188,7 +188,7 @@ def _at_every_pixel(
     block: int,
     shape: tuple[int, ...],
 ) -> Int[np.ndarray, "y x"]:
-    """Return labels found on blocks for every pixel, with the outline where the image passes the threshold."""
+    """Return labels found on blocks at every pixel: the outline is where the image passes the threshold."""
     from skimage.segmentation import expand_labels
 
     if block == 1:
@@ -202,7 +202,7 @@ def _at_every_pixel(
 def _label_map(
     labels: Int[np.ndarray, "y x"], separated: Bool[np.ndarray, " n"], chance: Float[np.ndarray, " n"]
 ) -> LabelMap:
-    """Number the labels that are left without gaps."""
+    """Return the labels that are left, numbered without gaps."""
     left = np.flatnonzero(np.bincount(labels.ravel(), minlength=len(chance) + 1)[1:])
     number = np.zeros(len(chance) + 1, dtype=np.int32)
     number[left + 1] = np.arange(1, len(left) + 1)

@@ -86,7 +86,7 @@ def confidence(
 def _background(
     seen: Float[np.ndarray, " n"], threshold: Float[np.ndarray, " n"], noise: float
 ) -> Float[np.ndarray, " n"]:
-    """Return the level about each region from what is ``seen`` there: the mean of what is below the threshold."""
+    """Return the level about each region from what is ``seen``: the mean of what is below the threshold."""
     from scipy.special import log_ndtr
 
     level = seen

@@ -88,7 +88,7 @@ def _merge(
         lower, higher = (a, b) if peak[a] < peak[b] else (b, a)
         if a != b and (pass_height >= neck * peak[lower] or peak[lower] < smallest_radius):
             root[lower] = higher
-    return np.array([_find(root, i) for i in range(len(root))])[basins]
+    return np.asarray(np.array([_find(root, i) for i in range(len(root))])[basins])
 
 
 def _passes(

@@ -17,7 +17,9 @@ def lattice_points(vectors, *, shape, basis=((0.0, 0.0),), margin=0.0, disc=None
     n = np.arange(-150, 151)
     nodes = np.stack(np.meshgrid(n, n), -1).reshape(-1, 2) @ np.asarray(vectors, float)
     centre = (np.array(shape) - 1) / 2
-    points = np.concatenate([nodes + np.asarray(b) @ np.asarray(vectors, float) for b in basis]) + centre + 0.31
+    points = (
+        np.concatenate([nodes + np.asarray(b) @ np.asarray(vectors, float) for b in basis]) + centre + 0.31
+    )
     kind = np.repeat(np.arange(len(basis)), len(nodes))
     keep = np.all((points > margin) & (points < np.array(shape) - 1 - margin), axis=1)
     if disc is not None:

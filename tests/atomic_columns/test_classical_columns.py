@@ -65,7 +65,7 @@ def test_positions_come_near_the_cramer_rao_bound(points_of, draw, shoot, turned
 def test_overlap_of_neighbours_does_not_pull_positions(points_of, draw, shoot):
     shape, width = (256, 256), 3.0
     strong, _ = points_of([[18.0, 0], [0, 18.0]], shape=shape)
-    weak = strong + [8.2, 8.6]
+    weak = strong + np.array([8.2, 8.6])
     mean = draw(strong, 4000, width, shape) + draw(weak, 1500, width, shape) + 100
     found = found_positions(shoot(mean))
     inner = weak[np.all((weak > 20) & (weak < 235), axis=1)]

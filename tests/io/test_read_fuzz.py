@@ -145,3 +145,21 @@ def test_a_length_that_leads_in_circles_does_not_hang(tmp_path):
     path.write_bytes(file.getvalue() + b"\0" * 100)
     with pytest.raises(InputError, match=r"a tag claims 2147483647 elements in a file of"):
         read_series(path, pixel_size=1.0)
+
+
+@pytest.mark.parametrize(("place", "value"), [("free space", 0), ("heap", 2**31)])
+def test_a_text_heap_without_an_end_does_not_hang(tmp_path, place, value):
+    """The HDF5 library would walk for ever through a heap of texts whose free space has length 0."""
+    path = tmp_path / "a.emd"
+    emd(path)
+    assert len(read_series(path)) == 3
+    data = bytearray(path.read_bytes())
+    at = heap = data.index(b"GCOL")
+    if place == "free space":
+        at = heap + 16
+        while int.from_bytes(data[at : at + 2], "little"):  # objects 1, 2, ...; 0 is the free space
+            at += 16 + -(-int.from_bytes(data[at + 8 : at + 16], "little") // 8) * 8
+    data[at + 8 : at + 16] = value.to_bytes(8, "little")
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"a\.emd is damaged: a heap of its texts has no end"):
+        read_series(path)

@@ -224,7 +224,7 @@ def test_a_table_shows_its_first_rows_and_names_the_file_with_all(page):
 
 def test_unknown_cells_are_dashes_and_truth_is_a_word():
     shown = Page(render(ReportContent(title="a", subtitle="b", tables=(_table(2),)))).shown
-    assert "particle.tif 1 10.0 – yes particle.tif 2 500.0 – no" in shown
+    assert "particle.tif 1 10 – yes particle.tif 2 500 – no" in shown
 
 
 def test_settings_and_provenance_are_there(page):

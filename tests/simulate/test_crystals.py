@@ -19,7 +19,12 @@ def test_in_plane_rotation_is_right_handed_about_the_beam():
 
 
 def test_a_family_of_facets_has_its_multiplicity():
-    assert [len(facet_normals(family)) for family in ((1, 0, 0), (1, 1, 0), (1, 1, 1), (3, 1, 1))] == [6, 12, 8, 24]
+    assert [len(facet_normals(family)) for family in ((1, 0, 0), (1, 1, 0), (1, 1, 1), (3, 1, 1))] == [
+        6,
+        12,
+        8,
+        24,
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(CRYSTALS))

@@ -28,7 +28,10 @@ def test_mtf_and_vibration_damp_each_frequency_by_what_they_say():
     side, order = 20.0, 20  # 1 1/Å, half of Nyquist's frequency of 0.25 Å pixels
     for camera, expected in (
         (Detector(pixel_size=0.25, dose=1.0, mtf_nyquist=0.4), 0.4**0.25),
-        (Detector(pixel_size=0.25, dose=1.0, mtf_nyquist=1.0, vibration=0.2), np.exp(-2 * (np.pi * 0.2) ** 2)),
+        (
+            Detector(pixel_size=0.25, dose=1.0, mtf_nyquist=1.0, vibration=0.2),
+            np.exp(-2 * (np.pi * 0.2) ** 2),
+        ),
     ):
         seen = expected_counts(wave_image(side, 100, (0, order)), 0.2, camera, origin=(0, 0), shape=(8, 80))
         amplitude = np.abs(np.fft.fft(seen[0].numpy()))[20] / 40 * 16
@@ -37,14 +40,20 @@ def test_mtf_and_vibration_damp_each_frequency_by_what_they_say():
 
 def test_what_the_camera_does_not_resolve_does_not_alias():
     seen = expected_counts(
-        wave_image(20.0, 100, (0, 45)), 0.2, Detector(pixel_size=0.25, dose=16.0), origin=(0, 0), shape=(8, 40)
+        wave_image(20.0, 100, (0, 45)),
+        0.2,
+        Detector(pixel_size=0.25, dose=16.0),
+        origin=(0, 0),
+        shape=(8, 40),
     )
     np.testing.assert_allclose(seen.numpy(), 1.0, atol=1e-5)
 
 
 def test_beyond_the_box_lies_vacuum():
     image = torch.full((50, 50), 0.5)
-    seen = expected_counts(image, 0.2, Detector(pixel_size=0.25, dose=16.0), origin=(-2.0, -2.0), shape=(60, 60))
+    seen = expected_counts(
+        image, 0.2, Detector(pixel_size=0.25, dose=16.0), origin=(-2.0, -2.0), shape=(60, 60)
+    )
     assert seen[0, 0] == seen[-1, -1] == 1.0
     assert seen[30, 30] == pytest.approx(0.5)
     assert (seen < 0.75).sum() == 40 * 40
@@ -66,7 +75,7 @@ def test_settings_lie_in_their_ranges_and_the_dose_is_log_uniform():
     microscope = Microscope(dose=(100.0, 10000.0), defocus=(40.0, 60.0), Cs=-9e4)
     drawn = [microscope.draw(300e3, np.random.default_rng(i)).values() for i in range(2000)]
     doses = np.array([values["dose"] for values in drawn])
-    assert 100 <= doses.min()
+    assert doses.min() >= 100
     assert doses.max() <= 10000
     assert np.median(doses) == pytest.approx(1000, rel=0.15)
     assert all(40 <= values["defocus"] <= 60 and values["Cs"] == -9e4 for values in drawn)

@@ -50,13 +50,14 @@ def test_displacements_have_each_elements_spread():
         displaced(atoms, {"Ce": 0.05}, np.random.default_rng(0))
 
 
-def test_the_potential_moves_with_the_atom_by_any_fraction_of_a_pixel():
-    """abTEM's own infinite projection fails this by up to 10 %."""
-    whole, shifted = (single_wave(atom(shift=shift), RECIPE) for shift in (0.0, 0.137))
-    k = np.fft.fftfreq(whole.shape[0], 0.2)
-    ramp = np.exp(-2j * np.pi * 0.137 * (k[:, None] + k))
-    moved = np.fft.ifft2(np.fft.fft2(whole) * ramp)
-    assert np.abs(moved - shifted).max() < 0.01 * np.abs(whole - 1).max()
+@pytest.mark.parametrize("shift", [0.05, 0.137])
+def test_the_wave_moves_with_the_atom_by_any_fraction_of_a_pixel(shift):
+    """abTEM's own infinite projection is 6 % off here."""
+    whole, shifted = (np.fft.fft2(single_wave(atom(shift=move), RECIPE) - 1) for move in (0.0, shift))
+    k = np.fft.fftfreq(len(whole), 0.2)
+    seen = k[:, None] ** 2 + k**2 < 1.5**2
+    moved = whole * np.exp(-2j * np.pi * shift * (k[:, None] + k))
+    assert np.linalg.norm((moved - shifted)[seen]) < 0.025 * np.linalg.norm(whole[seen])
 
 
 def test_the_atoms_lie_where_the_frame_says():
@@ -93,7 +94,9 @@ def test_waves_agree_with_abtems_own_potential_on_a_fine_grid():
     placed = enclose(atoms, RECIPE)
     side, height = placed.cell[0, 0], placed.cell[2, 2]
     with abtem.config.set({"fft": "numpy", "diagnostics.progress_bar": False}):
-        potential = abtem.Potential(placed, gpts=round(side / 0.05), slice_thickness=height / np.ceil(height / 2))
+        potential = abtem.Potential(
+            placed, gpts=round(side / 0.05), slice_thickness=height / np.ceil(height / 2)
+        )
         fine = abtem.PlaneWave(energy=300e3).multislice(potential, lazy=False).array.T
     ours = single_wave(placed, RECIPE)
     count = ours.shape[0]
@@ -102,7 +105,9 @@ def test_waves_agree_with_abtems_own_potential_on_a_fine_grid():
     k = np.fft.fftfreq(count, 0.2)
     square = k[:, None] ** 2 + k**2
     back = (height + height / np.ceil(height / 2)) / 2
-    theirs = np.fft.ifft2(spectrum * (square < 1.5**2) * np.exp(1j * np.pi * wavelength(300e3) * back * square))
+    theirs = np.fft.ifft2(
+        spectrum * (square < 1.5**2) * np.exp(1j * np.pi * wavelength(300e3) * back * square)
+    )
     ours = np.fft.ifft2(np.fft.fft2(ours) * (square < 1.5**2))
     assert np.abs(ours - theirs).std() < 0.04 * np.abs(theirs - 1).std()
 

@@ -31,7 +31,9 @@ def test_the_wavelength_is_relativistic():
     rest = constants.m_e * constants.c**2 / constants.e
     assert wavelength(300e3) == pytest.approx(0.0196875, rel=1e-5)
     momentum = np.sqrt((300e3 + rest) ** 2 - rest**2)
-    assert wavelength(300e3) == pytest.approx(1e10 * constants.h * constants.c / constants.e / momentum, rel=1e-9)
+    assert wavelength(300e3) == pytest.approx(
+        1e10 * constants.h * constants.c / constants.e / momentum, rel=1e-9
+    )
     with pytest.raises(InputError, match="energy"):
         wavelength(0.0)
 
@@ -75,7 +77,9 @@ def test_a_batch_of_settings_is_each_setting_alone():
         angular_spread=0.1,
     )
     images = image_intensity(waves, 0.2, batch)
-    for index, (defocus, spread, astigmatism, angle) in enumerate(((30.0, 10.0, 5.0, 0.3), (60.0, 25.0, 0.0, 0.0))):
+    for index, (defocus, spread, astigmatism, angle) in enumerate(
+        ((30.0, 10.0, 5.0, 0.3), (60.0, 25.0, 0.0, 0.0))
+    ):
         alone = Optics(
             energy=300e3,
             defocus=defocus,
@@ -93,7 +97,9 @@ def test_the_image_is_differentiable_in_the_settings():
     target = torch.linspace(0, 1, 32)
 
     def loss(defocus: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
-        return (image_intensity(waves, 0.2, Optics(energy=300e3, defocus=defocus, focal_spread=spread)) * target).sum()
+        return (
+            image_intensity(waves, 0.2, Optics(energy=300e3, defocus=defocus, focal_spread=spread)) * target
+        ).sum()
 
     values = torch.tensor(40.0, requires_grad=True), torch.tensor(20.0, requires_grad=True)
     gradients = torch.autograd.grad(loss(*values), values)
@@ -132,12 +138,16 @@ def test_the_focal_sum_is_the_true_one(phonons, points, error):
     waves = random_waves(phonons=phonons)
     optics = {"defocus": 50.0, "Cs": -9e4}
     expected = reference_image(waves, optics, 25.0)
-    image = image_intensity(waves, 0.2, Optics(energy=300e3, focal_spread=25.0, **optics), focal_points=points).numpy()
+    image = image_intensity(
+        waves, 0.2, Optics(energy=300e3, focal_spread=25.0, **optics), focal_points=points
+    ).numpy()
     assert np.sqrt(((image - expected) ** 2).mean()) < error * expected.std()
     coherent = image_intensity(waves, 0.2, Optics(energy=300e3, **optics)).numpy()
     assert np.sqrt(((coherent - expected) ** 2).mean()) > 0.2 * expected.std()
 
 
 def test_vacuum_stays_vacuum():
-    image = image_intensity(torch.ones(2, 32, 32, dtype=torch.complex64), 0.2, Optics(energy=300e3, focal_spread=30.0, **FULL))
+    image = image_intensity(
+        torch.ones(2, 32, 32, dtype=torch.complex64), 0.2, Optics(energy=300e3, focal_spread=30.0, **FULL)
+    )
     torch.testing.assert_close(image, torch.ones(32, 32))

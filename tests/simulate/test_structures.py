@@ -34,7 +34,7 @@ def test_depths_count_the_cations_and_positions_are_their_mean(seed):
     columns = columns_of(atoms)
     cations = atoms.positions[atoms.numbers == 58]
     assert columns.depths.sum() == len(cations) == particle.occupied.sum()
-    assert 1 <= columns.depths.min()
+    assert columns.depths.min() >= 1
     assert columns.depths.max() <= RECIPE.depth[1]
     # With a mistilt of 0.5° a column of 20 Å leans by 0.2 Å: its atoms stay next to its position, and no
     # other column comes near.
@@ -49,7 +49,10 @@ def test_depths_count_the_cations_and_positions_are_their_mean(seed):
 
 def test_depth_is_not_a_function_of_place_alone_and_varies():
     depths = np.concatenate(
-        [columns_of(make_particle(ParticleRecipe(), np.random.default_rng([1, i])).atoms()).depths for i in range(12)]
+        [
+            columns_of(make_particle(ParticleRecipe(), np.random.default_rng([1, i])).atoms()).depths
+            for i in range(12)
+        ]
     )
     assert set(range(1, 8)) <= set(depths.tolist())
     assert np.bincount(depths).max() < 0.4 * len(depths)
@@ -115,7 +118,9 @@ def test_an_end_gains_and_loses_one_cation():
     occupied = particle.occupied.copy()
     column = int(particle.sites.columns[occupied][0])
     before = occupied[particle.sites.bounds(column)].sum()
-    top = particle.sites.cations[particle.sites.bounds(column)][occupied[particle.sites.bounds(column)], 2].max()
+    top = particle.sites.cations[particle.sites.bounds(column)][
+        occupied[particle.sites.bounds(column)], 2
+    ].max()
     assert change_end(particle.sites, occupied, column, gain=True, at_exit=True)
     after = particle.sites.cations[particle.sites.bounds(column)][occupied[particle.sites.bounds(column)], 2]
     assert len(after) == before + 1
@@ -140,7 +145,10 @@ def test_the_surface_evolves_by_its_rates_and_the_inside_stays():
     # Where it changed in the first step, some neighbouring column was empty: it was at the rim.
     ids, counts = np.unique(particle.sites.columns[particle.occupied], return_counts=True)
     assert len(changed) < len(ids)
-    assert counts.max() == np.unique(growing[-1].sites.columns[growing[-1].occupied], return_counts=True)[1].max()
+    assert (
+        counts.max()
+        == np.unique(growing[-1].sites.columns[growing[-1].occupied], return_counts=True)[1].max()
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,14 @@
+import pytest
+
+from simulate.selftest import Check, run_selftests
+
+
+def test_all_physics_holds_on_this_machine():
+    checks = run_selftests()
+    assert len(checks) >= 12
+    assert [check for check in checks if not check.passed] == []
+
+
+@pytest.mark.parametrize(("measured", "passed"), [(1.05, True), (0.89, False), (float("nan"), False)])
+def test_a_check_passes_within_its_tolerance(measured, passed):
+    assert Check(name="x", measured=measured, expected=1.0, tolerance=0.1).passed is passed

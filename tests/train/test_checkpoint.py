@@ -1,0 +1,230 @@
+import json
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from nanonet.models.unet import UNet
+from nanonet.records import Estimate, InputError
+from nanonet.train import checkpoint
+from nanonet.train.card import NetworkCard
+from nanonet.train.checkpoint import load_network, save_checkpoint
+
+MODEL = {"_target_": "nanonet.models.unet.UNet", "classes": 4, "width": 4, "depth": 2}
+CARD = NetworkCard(
+    task="column_depth",
+    pixel_size=0.25,
+    modality="HRTEM",
+    trained_range={"dose": (200.0, 4000.0)},
+    metrics=(Estimate(name="exact", value=0.81, low=0.7, high=0.9, note="over 12 structures"),),
+    training=("40 simulated structures of CeO2",),
+)
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    network = UNet(classes=4, width=4, depth=2)
+    with torch.no_grad():
+        network(torch.rand(2, 1, 16, 16))  # running averages that are not the neutral ones
+    return network.eval()
+
+
+@pytest.fixture
+def saved(network, tmp_path):
+    return save_checkpoint(tmp_path / "net", network, model=MODEL, card=CARD, config={"seed": 0})
+
+
+@pytest.fixture
+def counts():
+    return np.random.default_rng(0).poisson(20, (3, 21, 30)).astype(np.float32)
+
+
+def rewrite(path, change):
+    """Write a checkpoint's file again with another header."""
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["nanonet"])
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    change(header, weights)
+    save_file(weights, path, metadata={"nanonet": json.dumps(header)})
+
+
+def test_one_file_rebuilds_its_network(network, saved, counts, tmp_path):
+    (saved / "model.safetensors").rename(tmp_path / "alone.safetensors")
+    loaded = load_network(tmp_path / "alone.safetensors", task="column_depth")
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(counts)[:, None]).numpy()
+    assert np.allclose(loaded.predict(counts), expected, atol=1e-5)
+    assert loaded.task == "column_depth"
+    assert loaded.pixel_size == 0.25
+    assert loaded.modality == "HRTEM"
+    assert loaded.trained_range == {"dose": (200.0, 4000.0)}
+    assert len(loaded.sha256) == 64
+
+
+def test_a_folder_a_run_and_a_name_lead_to_the_same_file(saved, monkeypatch, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "checkpoint").symlink_to(saved)
+    monkeypatch.setattr(checkpoint, "ZOO", tmp_path)
+    names = [saved, str(saved), saved / "model.safetensors", run, "zoo:net"]
+    assert len({load_network(name).sha256 for name in names}) == 1
+
+
+def test_half_precision_is_half_as_large_and_nearly_the_same(network, saved, counts, tmp_path):
+    small = save_checkpoint(tmp_path / "half", network, model=MODEL, card=CARD, config={}, half=True)
+    sizes = [sum(t.nbytes for t in _weights(folder).values()) for folder in (small, saved)]
+    assert sizes[0] < 0.52 * sizes[1]
+    first, second = load_network(small).predict(counts), load_network(saved).predict(counts)
+    assert np.abs(first - second).max() < 0.02 * np.abs(second).max()
+
+
+def _weights(folder):
+    with safe_open(folder / "model.safetensors", framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def test_images_of_a_batch_come_in_any_number(saved, counts, monkeypatch):
+    loaded = load_network(saved)
+    whole = loaded.predict(counts)
+    monkeypatch.setattr(checkpoint, "PIXELS_AT_ONCE", 1)
+    assert np.allclose(loaded.predict(counts), whole, atol=1e-5)
+    assert np.array_equal(counts, np.random.default_rng(0).poisson(20, (3, 21, 30)))
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (0, 8, 8), (1, 1, 8, 8)])
+def test_predict_refuses_other_shapes(saved, shape):
+    with pytest.raises(InputError, match=r"takes images \(b, y, x\), got shape"):
+        load_network(saved).predict(np.ones(shape, np.float32))
+
+
+def test_a_folder_tells_all(saved):
+    assert sorted(path.name for path in saved.iterdir()) == ["card.md", "config.yaml", "model.safetensors"]
+    assert yaml.safe_load((saved / "config.yaml").read_text()) == {"seed": 0}
+    card = (saved / "card.md").read_text()
+    for told in (
+        "40 simulated structures of CeO2",
+        "HRTEM, pixels of 0.25 Å",
+        "dose: 200 to 4000 e/Å²",
+        "| exact | 0.810 | 0.700 to 0.900 | over 12 structures |",
+        "## Not to be used for",
+    ):
+        assert told in card
+
+
+def test_the_same_network_makes_the_same_file(network, saved, tmp_path):
+    again = save_checkpoint(tmp_path / "again", network, model=MODEL, card=CARD, config={"seed": 0})
+    assert (again / "model.safetensors").read_bytes() == (saved / "model.safetensors").read_bytes()
+
+
+def test_a_checkpoint_replaces_another_whole(network, saved):
+    (saved / "stray").write_text("")
+    save_checkpoint(saved, network, model=MODEL, card=CARD, config={})
+    assert not (saved / "stray").exists()
+    assert [path.name for path in saved.parent.iterdir()] == ["net"]
+
+
+def test_another_task_is_refused(saved):
+    with pytest.raises(InputError, match="was trained for 'column_depth', this needs one for 'particle_mask'"):
+        load_network(saved, task="particle_mask")
+
+
+def test_missing_ones_are_named(tmp_path, monkeypatch, saved):
+    with pytest.raises(InputError, match=r"nowhere does not exist: give a folder"):
+        load_network(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"empty holds no model\.safetensors"):
+        load_network(tmp_path / "empty")
+    monkeypatch.setattr(checkpoint, "ZOO", tmp_path)
+    with pytest.raises(InputError, match="no network 'zoo:nut'; known: net"):
+        load_network("zoo:nut")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.999])
+def test_a_truncated_file_is_refused_in_one_line(saved, share):
+    path = saved / "model.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(InputError, match="is damaged or no checkpoint") as caught:
+        load_network(saved)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"II*\0" + bytes(100), b"\x80\x02}q\x00.", struct.pack("<Q", 2**60) + b"{}"])
+def test_other_files_are_refused(tmp_path, content):
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is damaged or no checkpoint"):
+        load_network(path)
+
+
+def test_weights_of_others_are_refused(tmp_path):
+    save_file({"a": torch.ones(2)}, tmp_path / "foreign.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match="it is no nanonet checkpoint"):
+        load_network(tmp_path / "foreign.safetensors")
+
+
+def test_a_pickle_is_never_loaded(tmp_path):
+    flag = tmp_path / "flag"
+
+    class Evil:
+        def __reduce__(self):
+            return (flag.write_text, ("run",))
+
+    path = tmp_path / "evil.safetensors"
+    torch.save({"state_dict": Evil()}, path)
+    with pytest.raises(InputError):
+        load_network(path)
+    with pytest.raises(InputError):
+        checkpoint.read_own_state(path)
+    assert not flag.exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("os.system", "not of a trusted package"),
+        ("nanonet.provenance.hash_file", "which is no network"),
+        ("nanonet.models.unet.Nothing", "does not exist"),
+    ],
+)
+def test_a_header_may_name_networks_only(saved, target, message):
+    rewrite(saved / "model.safetensors", lambda header, _: header["model"].update(_target_=target))
+    with pytest.raises(InputError, match=message):
+        load_network(saved)
+
+
+def test_nor_may_a_part_of_the_network_be_anything_else(saved):
+    part = {"_target_": "nanonet.provenance.hash_file", "path": "x"}
+    rewrite(saved / "model.safetensors", lambda header, _: header["model"].update(classes=part))
+    with pytest.raises(InputError, match="names nanonet.provenance.hash_file, which is no network"):
+        load_network(saved)
+
+
+def test_weights_of_another_network_are_refused(saved):
+    rewrite(saved / "model.safetensors", lambda header, _: header["model"].update(width=8))
+    with pytest.raises(InputError, match="are not those of its nanonet.models.unet.UNet"):
+        load_network(saved)
+
+
+def test_weights_that_are_not_finite_are_refused(saved):
+    rewrite(saved / "model.safetensors", lambda _, weights: weights["head.weight"].fill_(torch.nan))
+    with pytest.raises(InputError, match="weights that are not finite"):
+        load_network(saved)
+
+
+def test_a_newer_format_is_refused(saved):
+    rewrite(saved / "model.safetensors", lambda header, _: header.update(format=2))
+    with pytest.raises(InputError, match="has format 2, this nanonet reads 1"):
+        load_network(saved)
+
+
+def test_loading_needs_no_lightning():
+    code = "import sys, nanonet.train.checkpoint; sys.exit('pytorch_lightning' in sys.modules or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
