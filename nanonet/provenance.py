@@ -26,7 +26,7 @@ PACKAGES = (
     "scipy",
     "pandas",
     "scikit-image",
-    "scikit-learn",
+    "laptrack",
     "hydra-core",
     "rosettasciio",
     "tifffile",

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -140,6 +141,11 @@ def run(job: Callable[[int], Result], indices: Sequence[int], *, workers: int, t
             for future in as_completed(futures):
                 _done(future.result(), advance)
             return [future.result() for future in futures]
+        except BrokenProcessPool as error:
+            raise InputError(
+                f"a process that made {title} was killed, perhaps for want of memory: what is done is kept, "
+                "run again with fewer workers"
+            ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

@@ -17,6 +17,7 @@ from nanonet.records import FrameResult, InputError, Micrograph
 _SAMPLES = 2.5  # px a standard deviation: finer images are binned to this, which costs no precision
 _SEPARATION = 1.6  # standard deviations of the filter: nearer maxima are not told apart
 _DISC = (2.0, 4.0)  # standard deviations of the filter: least and largest radius that a column is fitted in
+_AWAY = 0.5  # of the least separation: a fit that moved farther has lost its peak
 _BRIGHT = ("HAADF", "ADF", "SEM")
 _DARK = ("BF-TEM", "BF-STEM")
 _UNCLEAR = 0.05  # contrast below which dark and bright columns stand out alike
@@ -33,8 +34,8 @@ def find_columns(
     """Find the atomic columns of one frame; their depth stays unknown.
 
     The frame is filtered with the Laplacian of a Gaussian of the columns' width, which takes off the
-    background; maxima are kept where they are significant, two-dimensional and well shaped, and refined by a
-    joint fit of Gaussians. The confidence of a column is the probability exp(-N) that noise alone shows no
+    background; maxima are kept where they are significant and two-dimensional, and refined by a joint fit of
+    Gaussians. The confidence of a column is the probability exp(-N) that noise alone shows no
     maximum so high anywhere in the frame (beside certain columns: within one and a half of their spacings),
     where N is the expected number of such maxima of a Gaussian random field (Adler, The Geometry of Random
     Fields, 1981, section 6.2). Vacuum thus gives no columns.
@@ -76,8 +77,11 @@ def find_columns(
     fit = fit_gaussians(
         sign * image, variance, peaks.positions, width=sigma, radius=_reach(peaks.positions, sigma)
     )
-    keep = _plausible(fit, peaks.positions, separation=separation, shape=image.shape)
-    positions = fit.positions[keep] * binning + (binning - 1) / 2
+    lost = _is_lost(fit, peaks.positions, separation)
+    places = np.where(lost[:, None], peaks.positions, fit.positions)
+    keep = np.all((places >= 0) & (places <= np.array(image.shape) - 1), axis=1)
+    keep &= ~lost | (np.exp(-image.size * peaks.density) >= min_confidence)
+    positions = places[keep] * binning + (binning - 1) / 2
     return _result(micrograph, positions, peaks.confidence[keep], warnings)
 
 
@@ -130,19 +134,14 @@ def _smooth(image: Float[np.ndarray, "y x"], sigma: float) -> Float[np.ndarray, 
     return np.asarray(ndimage.gaussian_filter(image, sigma))
 
 
-def _plausible(
-    fit: Gaussians, start: Float[np.ndarray, "n 2"], *, separation: float, shape: tuple[int, ...]
-) -> Bool[np.ndarray, " n"]:
-    """Return which fits stayed at their peak, inside the frame, and are as wide as columns are."""
-    if not len(start):
-        return np.zeros(0, dtype=bool)
+def _is_lost(fit: Gaussians, start: Float[np.ndarray, "n 2"], separation: float) -> Bool[np.ndarray, " n"]:
+    """Return which fits ran away from their maximum.
+
+    Where phase contrast rings around columns, which is no Gaussian on a background, the maximum itself is
+    then the better position of a certain column; an uncertain one is dropped.
+    """
     moved = np.hypot(*(fit.positions - start).T)
-    relative = fit.width / np.median(fit.width)
-    edge = np.array(shape) - 1
-    inside = np.all((fit.positions >= 0) & (fit.positions <= edge), axis=1)
-    return np.asarray(
-        (moved < 0.75 * separation) & inside & (relative > 0.4) & (relative < 2.0) & (fit.amplitude > 0)
-    )
+    return np.asarray((moved > _AWAY * separation) | (fit.amplitude <= 0))
 
 
 def _result(

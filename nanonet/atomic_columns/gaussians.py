@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 _SWEEPS = 15
+_WIDTHS = (0.4, 1.9)  # of the first width: wider Gaussians would stand in for the background
 _CONVERGED = 2e-3  # px: columns that moved less in a sweep are done
 _MOST = 0.99  # of them: the last few that still creep are no columns
 _REACH = 3.5  # standard deviations that a Gaussian is drawn to
@@ -153,7 +154,7 @@ def _step(
     step = (_inverse(normal, damping) @ gradient[:, :, None])[:, :, 0]
     step[:, 1:4] = np.clip(step[:, 1:4], -0.4 * width, 0.4 * width)
     tried = parameters + step
-    tried[:, 3] = np.clip(tried[:, 3], 0.3 * width, 3.0 * width)
+    tried[:, 3] = np.clip(tried[:, 3], _WIDTHS[0] * width, _WIDTHS[1] * width)
     better = _misfit(tried, discs, values, weights) <= _misfit(parameters, discs, values, weights)
     damping = np.clip(np.where(better, damping / 5, damping * 5), 1e-6, 1e3)
     return np.where(better[:, None], tried, parameters), damping

@@ -123,7 +123,7 @@ class _Sites:
         return found
 
     def _register(self, positions: Float[np.ndarray, "m 2"], places: Float[np.ndarray, "n 2"]) -> None:
-        """Find the shift that lays the frame on the sites, searched for everywhere where few columns match."""
+        """Find the shift that lays the frame on the sites; where few columns match, search everywhere."""
         quality, shift = _best(positions, places, [self.shift, self.shift + self.drift], self.reach)
         if quality < _WORSE * self.quality:
             votes = _most_frequent_shifts(positions, places, self.reach)

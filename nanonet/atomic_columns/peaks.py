@@ -47,7 +47,7 @@ class BandPass:
 
 @dataclass(frozen=True, kw_only=True)
 class Peaks:
-    """Maxima (n, 2) as (y, x) in whole px, and the chance that noise shows none so high.
+    """Maxima (n, 2) as (y, x) in px, and the chance that noise shows none so high.
 
     ``density`` (n,) is how many maxima of that height and more noise has in a px².
     """
@@ -115,7 +115,19 @@ def find_peaks(band: BandPass, *, sign: int, separation: float) -> Peaks:
     where = where[_is_round(z, where)]
     at = tuple(where.T)
     density = _density(_unskewed(z[at], sign * band.skewness[at]), band.roughness)
-    return Peaks(positions=where.astype(float), density=density, confidence=np.exp(-z.size * density))
+    return Peaks(positions=_tops(z, where), density=density, confidence=np.exp(-z.size * density))
+
+
+def _tops(z: Float[np.ndarray, "y x"], where: np.ndarray) -> Float[np.ndarray, "n 2"]:
+    """Return maxima to a part of a pixel: the tops of parabolas along y and x."""
+    padded = np.pad(z.astype(float), 1, mode="reflect")
+    y, x = where[:, 0] + 1, where[:, 1] + 1
+    tops = where.astype(float)
+    for axis, (dy, dx) in enumerate(((1, 0), (0, 1))):
+        below, here, above = padded[y - dy, x - dx], padded[y, x], padded[y + dy, x + dx]
+        bend = np.minimum(below - 2 * here + above, -1e-12)
+        tops[:, axis] += np.clip(0.5 * (below - above) / bend, -0.5, 0.5)
+    return tops
 
 
 def trust_neighbours(peaks: Peaks, min_confidence: float) -> Peaks:

@@ -88,7 +88,9 @@ def label_columns(
 
 def _require_columns(positions: np.ndarray, depths: np.ndarray, width: float, max_depth: int) -> None:
     if len(positions) != len(depths):
-        raise InputError(f"each column needs a depth: got {len(positions)} positions and {len(depths)} depths")
+        raise InputError(
+            f"each column needs a depth: got {len(positions)} positions and {len(depths)} depths"
+        )
     if len(depths) and np.min(depths) < 1:
         raise InputError(f"the depth of a column must be at least 1 atom, got {np.min(depths)}")
     if width <= 0:

@@ -52,8 +52,9 @@ def common_shift(
 
     pairs = cKDTree(before).query_ball_point(after, _REACH * max_step)
     shifts = np.array([after[j] - before[i] for j, found in enumerate(pairs) for i in found]).reshape(-1, 2)
-    needed = max(_FEWEST, 0.5 * min(len(before), len(after)))
-    if len(shifts) < needed:
+    fewer = min(len(before), len(after))
+    needed = max(_FEWEST, 0.5 * fewer)
+    if fewer < _FEWEST or len(shifts) < needed:
         return np.zeros(2)
     tree = cKDTree(shifts)
     votes = tree.query_ball_point(shifts, 0.5 * max_step, return_length=True)

@@ -151,7 +151,9 @@ def _groups(found: np.ndarray, true: np.ndarray, tolerance: float) -> Iterator[G
         return
     rows, columns = np.array(ends).T
     size = len(found) + len(true)
-    _, label = connected_components(coo_array((np.ones(len(ends)), (rows, columns)), shape=(size, size)), False)
+    _, label = connected_components(
+        coo_array((np.ones(len(ends)), (rows, columns)), shape=(size, size)), False
+    )
     touched = np.unique(np.concatenate([rows, columns]))
     order = touched[np.argsort(label[touched], kind="stable")]
     for members in np.split(order, np.flatnonzero(np.diff(label[order])) + 1):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
+from nanonet.atomic_columns.calibration import implied_pixel_size
 from nanonet.atomic_columns.lattice import summarise
 from nanonet.pipeline.conclusion import Conclusion
 from nanonet.pipeline.truth import Comparison, compare, read_truth
-from nanonet.records import ColumnTable, FrameResult, LatticeTable, Micrograph, Series, Table
+from nanonet.records import ColumnTable, Estimate, FrameResult, LatticeTable, Micrograph, Series, Table
 from nanonet.report.column_figures import column_figures
 
 
@@ -22,6 +23,7 @@ class Columns:
     lattice: Callable[[Micrograph, ColumnTable], LatticeTable]
     link: Callable[[ColumnTable], ColumnTable]
     truth: str | None = None
+    known_cell: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         if self.truth is not None:
@@ -45,8 +47,17 @@ class Columns:
         if series.is_movie:
             columns = self.link(columns)
         score = compare(columns, read_truth(self.truth)) if self.truth is not None else Comparison()
+        ruler: tuple[Estimate, ...] = ()
+        if self.known_cell is not None:
+            ruler = implied_pixel_size(lattice, series.pixel_size or 1.0, self.known_cell)
         return Conclusion(
             tables=(columns, lattice, *score.tables),
-            estimates=(*score.estimates, *summarise(lattice)),
+            estimates=(*score.estimates, _count(columns, series), *summarise(lattice), *ruler),
             figures=column_figures(columns, lattice, score.pairs),
         )
+
+
+def _count(columns: ColumnTable, series: Series) -> Estimate:
+    """Return how many columns a frame holds."""
+    note = "over all frames" if len(series) > 1 else ""
+    return Estimate(name="columns a frame", value=len(columns) / len(series), note=note and "mean " + note)

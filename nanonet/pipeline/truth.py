@@ -40,7 +40,7 @@ class ComparisonTable(Table):
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """How the columns of a run agree with the truth; ``pairs`` holds true_depth and depth of those found."""
+    """How columns agree with the truth; ``pairs``: true_depth of each, and depth, NaN where it was missed."""
 
     tables: tuple[Table, ...] = ()
     estimates: tuple[Estimate, ...] = ()
@@ -84,10 +84,8 @@ def compare(columns: ColumnTable, truth: pd.DataFrame) -> Comparison:
     frames = [_compare_frame(n, groups.get(n, none), truth[truth["frame"] == n]) for n in numbers]
     data = pd.concat(frames, ignore_index=True)
     table = ComparisonTable(data=data, columns=_COLUMNS)
-    found = data.dropna(subset=["true_depth", "depth"])
-    return Comparison(
-        tables=(table,), estimates=_estimates(data), pairs=found[["true_depth", "depth"]].astype(float)
-    )
+    pairs = data.dropna(subset=["true_depth"])[["true_depth", "depth"]].astype(float)
+    return Comparison(tables=(table,), estimates=_estimates(data), pairs=pairs)
 
 
 def _compare_frame(frame: int, found: pd.DataFrame, true: pd.DataFrame) -> pd.DataFrame:

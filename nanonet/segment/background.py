@@ -73,7 +73,7 @@ def enlarge(small: Float[np.ndarray, "v u"], block: int, shape: tuple[int, ...])
 
 
 def _between(blocks: int, block: int, size: int) -> Any:
-    """Return the sparse matrix (size, blocks) that interpolates linearly from the centres of blocks to pixels."""
+    """Return the sparse matrix (size, blocks) that interpolates from the centres of blocks to pixels."""
     from scipy.sparse import csr_array
 
     at = np.clip((np.arange(size) - (block - 1) / 2.0) / block, 0.0, blocks - 1.0)

@@ -1,14 +1,14 @@
 """Particles without a network: rolling ball, Gaussian, threshold, watershed.
 
-The steps are those of Slater et al., Microsc. Microanal. 26, 1168 (2020), as in their ParticleSpy. Two are
-added, since nobody sets parameters for a single image here: what noise alone would explain is dropped, and
-touching particles are cut at necks only.
+The steps are those of Slater et al., Microsc. Microanal. 26, 1168 (2020), as in their ParticleSpy. Three
+are added, since nobody sets parameters for a single image here: what noise alone would explain is dropped,
+touching particles are cut at necks only, and each outline is put at half of the particle's own height.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 
 from nanonet.records import InputError, LabelMap, Micrograph
 from nanonet.segment.background import block_mean, enlarge, rolling_ball
+from nanonet.segment.edges import half_height
 from nanonet.segment.significance import confidence
 from nanonet.segment.threshold import Contrast, Threshold, find_threshold, particles_are_bright
 from nanonet.segment.watershed import separate
@@ -34,6 +35,10 @@ class Lengths:
     background_radius: float
     sigma: float
     smallest: float
+
+    def in_blocks(self, block: int) -> Lengths:
+        """Return lengths in pixels as lengths in blocks of ``block`` pixels a side."""
+        return Lengths(**{name: length / block for name, length in vars(self).items()})
 
 
 NANOMETRES = Lengths(background_radius=50.0, sigma=0.25, smallest=1.0)
@@ -72,7 +77,7 @@ def segment(
         Diameter of a disc of the area below which a particle is dropped and a hole is filled; at least the
         full width of the Gaussian is used.
     threshold
-        Method of scikit-image that parts particles from background.
+        Method of scikit-image that finds particles; where they end is then read at their half height.
     particles
         Whether they are brighter or darker than the background; "auto" takes it from the modality, else from
         the image (`nanonet.segment.threshold.particles_are_bright`).
@@ -93,24 +98,32 @@ def segment(
     """
     _check(particles, neck, minimum_confidence)
     lengths = _in_pixels(micrograph, background_radius, sigma, smallest)
-    image = _finite(micrograph.image)
+    if not micrograph.image.size:
+        return _nothing(micrograph.image.shape)
     block = max(1, int(lengths.sigma / 2.0))
-    smooth = _smooth(image, lengths.sigma, block)
-    if not (
+    smooth = _smooth(_finite(micrograph.image), lengths.sigma, block)
+    bright = (
         particles_are_bright(smooth, micrograph.modality) if particles == "auto" else particles == "bright"
-    ):
-        smooth = -smooth
-    ball = rolling_ball(smooth, radius=lengths.background_radius / block)
-    flat = smooth - ball
+    )
+    smooth = smooth if bright else -smooth
+    found = _detect(smooth, lengths.in_blocks(block), threshold, neck)
+    found = _only(found, found.confidence >= minimum_confidence)
+    labels = _outlined(found.labels, smooth, lengths.sigma, block, micrograph.image.shape)
+    area = np.bincount(labels.ravel(), minlength=len(found.confidence) + 1)[1:]
+    return _only(replace(found, labels=labels), area >= _area(lengths.smallest))
+
+
+def _detect(
+    smooth: Float[np.ndarray, "v u"], lengths: Lengths, threshold: Threshold, neck: float
+) -> LabelMap:
+    """Return what passes the threshold over the ball, cut at necks, with the chance that it is real."""
+    background = rolling_ball(smooth, radius=lengths.background_radius)
+    flat = smooth - background
     level = find_threshold(flat, threshold)
-    mask = _without_specks(flat > level, _area(lengths.smallest / block))
-    parts, separated = separate(mask, neck=neck, smallest_radius=lengths.smallest / block / 2.0)
-    chance = confidence(smooth, parts, threshold=level + ball, sigma=lengths.sigma / block)
-    area = np.bincount(parts.ravel(), minlength=len(chance) + 1)[1:]
-    keep = (area >= _area(lengths.smallest / block)) & (chance >= minimum_confidence)
-    labels = np.where(keep, np.arange(1, len(keep) + 1), 0)
-    kept = np.concatenate([[0], labels])[parts]
-    return _label_map(_at_every_pixel(kept, flat, level, block, image.shape), separated, chance)
+    mask = _without_specks(flat > level, _area(lengths.smallest))
+    labels, separated = separate(mask, neck=neck, smallest_radius=lengths.smallest / 2.0)
+    chance = confidence(smooth, labels, threshold=background + level, sigma=lengths.sigma)
+    return LabelMap(labels=labels, separated=separated, confidence=chance)
 
 
 def _check(particles: str, neck: float, minimum_confidence: float) -> None:
@@ -181,29 +194,35 @@ def _without_specks(mask: Bool[np.ndarray, "y x"], area: float) -> Bool[np.ndarr
     return np.asarray(large[pieces])
 
 
-def _at_every_pixel(
+def _outlined(
     parts: Int[np.ndarray, "v u"],
-    flat: Float[np.ndarray, "v u"],
-    level: float,
+    smooth: Float[np.ndarray, "v u"],
+    sigma: float,
     block: int,
     shape: tuple[int, ...],
 ) -> Int[np.ndarray, "y x"]:
-    """Return labels found on blocks at every pixel: the outline is where the image passes the threshold."""
+    """Return labels found on blocks at every pixel, with outlines at the particles' half heights."""
     from skimage.segmentation import expand_labels
 
+    parts, level = half_height(smooth, parts, reach=1.5 * sigma / block)
     if block == 1:
         return parts
     rows, columns = (np.arange(size) // block for size in shape)
     near = expand_labels(parts, distance=2.0)[rows[:, None], columns]
-    filled = ((parts > 0) & (flat <= level))[rows[:, None], columns]
-    return np.where((enlarge(flat, block, shape) > level) | filled, near, 0)
+    enclosed = ((parts > 0) & (smooth <= level[parts]))[rows[:, None], columns]
+    return np.where((enlarge(smooth, block, shape) > level[near]) | enclosed, near, 0)
 
 
-def _label_map(
-    labels: Int[np.ndarray, "y x"], separated: Bool[np.ndarray, " n"], chance: Float[np.ndarray, " n"]
-) -> LabelMap:
-    """Return the labels that are left, numbered without gaps."""
-    left = np.flatnonzero(np.bincount(labels.ravel(), minlength=len(chance) + 1)[1:])
-    number = np.zeros(len(chance) + 1, dtype=np.int32)
-    number[left + 1] = np.arange(1, len(left) + 1)
-    return LabelMap(labels=number[labels], separated=separated[left], confidence=chance[left])
+def _only(found: LabelMap, keep: Bool[np.ndarray, " n"]) -> LabelMap:
+    """Return the particles to keep, numbered without gaps."""
+    number = np.zeros(len(keep) + 1, dtype=np.int32)
+    number[1:][keep] = np.arange(1, np.count_nonzero(keep) + 1)
+    return LabelMap(
+        labels=number[found.labels], separated=found.separated[keep], confidence=found.confidence[keep]
+    )
+
+
+def _nothing(shape: tuple[int, ...]) -> LabelMap:
+    return LabelMap(
+        labels=np.zeros(shape, dtype=np.int32), separated=np.zeros(0, dtype=bool), confidence=np.zeros(0)
+    )

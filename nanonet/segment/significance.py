@@ -76,7 +76,7 @@ def confidence(
     patch = 4.0 * np.pi * sigma**2
     mean = np.bincount(labels.ravel(), weights=image.ravel())[1:] / area
     level = np.bincount(labels.ravel(), weights=threshold.ravel())[1:] / area
-    above = (level - _background(_surroundings(image, labels), level, noise)) / noise
+    above = (level - _background(surroundings(image, labels), level, noise)) / noise
     by_chance = np.exp(-0.5 * above**2 - log_ndtr(-above)) / np.sqrt(2.0 * np.pi)
     excess = (mean - level) / noise + above - by_chance
     z = excess / np.sqrt(1.0 / np.maximum(area / patch, 1.0) + _UNSURE**2)
@@ -96,7 +96,7 @@ def _background(
     return level
 
 
-def _surroundings(image: Float[np.ndarray, "y x"], labels: Int[np.ndarray, "y x"]) -> Float[np.ndarray, " n"]:
+def surroundings(image: Float[np.ndarray, "y x"], labels: Int[np.ndarray, "y x"]) -> Float[np.ndarray, " n"]:
     """Return the mean of the background about the outline of each region, within some blocks of 8 pixels."""
     from scipy.ndimage import gaussian_filter
 

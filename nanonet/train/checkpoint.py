@@ -161,7 +161,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise InputError(f"{path} is damaged or no checkpoint: {_first_line(error)}") from error
     wanted = {"format", "model", "task", "pixel_size", "modality", "trained_range"}
     if not isinstance(header, dict) or not wanted <= set(header):
-        raise InputError(f"{path} holds weights, but not what network they are of: it is no nanonet checkpoint")
+        raise InputError(
+            f"{path} holds weights, but not what network they are of: it is no nanonet checkpoint"
+        )
     if header["format"] != FORMAT:
         raise InputError(f"{path} has format {header['format']}, this nanonet reads {FORMAT}: update nanonet")
     return header, weights

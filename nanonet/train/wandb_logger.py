@@ -30,5 +30,10 @@ def wandb_logger(
 
     settings = wandb.Settings(silent=True, console="off", x_disable_stats=True)
     return WandbLogger(
-        save_dir=save_dir, project=project, offline=offline, name=Path(save_dir).name, settings=settings, **options
+        save_dir=save_dir,
+        project=project,
+        offline=offline,
+        name=Path(save_dir).name,
+        settings=settings,
+        **options,
     )

@@ -10,9 +10,7 @@ from nanonet.losses.weighted_sum import WeightedSum
 LOSSES = {
     "soft_cross_entropy": SoftCrossEntropy,
     "earth_mover": EarthMover,
-    "weighted_sum": lambda: WeightedSum(
-        {"a": SoftCrossEntropy(), "b": EarthMover()}, {"a": 1.0, "b": 0.5}
-    ),
+    "weighted_sum": lambda: WeightedSum({"a": SoftCrossEntropy(), "b": EarthMover()}, {"a": 1.0, "b": 0.5}),
 }
 CLASSES = 5
 

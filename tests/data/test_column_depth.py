@@ -42,9 +42,7 @@ def test_an_oblong_image_keeps_its_shape(dots):
 @pytest.mark.parametrize("flip_y", [False, True])
 @pytest.mark.parametrize("flip_x", [False, True])
 def test_positions_go_with_the_image(dots, flip_y, flip_x, swap):
-    turned = transform(
-        dots().draw(2, np.random.default_rng(0)), flip_y=flip_y, flip_x=flip_x, swap=swap
-    )
+    turned = transform(dots().draw(2, np.random.default_rng(0)), flip_y=flip_y, flip_x=flip_x, swap=swap)
     pixels = np.rint(turned.positions / turned.pixel_size).astype(int)
     assert np.array_equal(turned.image[tuple(pixels.T)], turned.depths)
 

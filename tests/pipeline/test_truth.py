@@ -39,7 +39,8 @@ def test_shares_are_those_counted_by_hand() -> None:
     assert values["depth inside its 90 % interval"] == pytest.approx(75)
     assert values["depth bias"] == pytest.approx((0 - 1 + 3 + 0) / 4)
     assert len(score.tables[0]) == 6
-    assert len(score.pairs) == 4
+    assert len(score.pairs) == 5
+    assert score.pairs["depth"].isna().sum() == 1
 
 
 def test_a_frame_in_which_nothing_was_found_counts_as_missed() -> None:

@@ -13,7 +13,9 @@ def scene(shape: tuple[int, int] = (160, 200)) -> tuple[np.ndarray, np.ndarray]:
     """Discs of height 1 on a sloping, bent background; returns image and background."""
     y, x = np.mgrid[: shape[0], : shape[1]]
     background = 0.3 * x / shape[1] + 0.1 * np.sin(y / 40.0)
-    discs = sum((y - cy) ** 2 + (x - cx) ** 2 < 64.0 for cy in range(20, 160, 40) for cx in range(20, 200, 40))
+    discs = sum(
+        (y - cy) ** 2 + (x - cx) ** 2 < 64.0 for cy in range(20, 160, 40) for cx in range(20, 200, 40)
+    )
     return gaussian_filter(background + discs, 1.5).astype(np.float32), background
 
 

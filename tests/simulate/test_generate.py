@@ -73,6 +73,19 @@ def test_a_job_that_fails_in_a_worker_says_why():
         run(_fail, [0, 1], workers=2, title="waves")
 
 
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_reported_in_one_line():
+    with pytest.raises(InputError, match="fewer workers"):
+        run(_die, [0, 1], workers=2, title="waves")
+
+
+def _die(index: int) -> None:
+    import os
+    import signal
+
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _fail(index: int) -> None:
     from simulate.crystals import crystal
 

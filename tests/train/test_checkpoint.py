@@ -131,7 +131,9 @@ def test_a_checkpoint_replaces_another_whole(network, saved):
 
 
 def test_another_task_is_refused(saved):
-    with pytest.raises(InputError, match="was trained for 'column_depth', this needs one for 'particle_mask'"):
+    with pytest.raises(
+        InputError, match="was trained for 'column_depth', this needs one for 'particle_mask'"
+    ):
         load_network(saved, task="particle_mask")
 
 
@@ -156,7 +158,9 @@ def test_a_truncated_file_is_refused_in_one_line(saved, share):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"II*\0" + bytes(100), b"\x80\x02}q\x00.", struct.pack("<Q", 2**60) + b"{}"])
+@pytest.mark.parametrize(
+    "content", [b"II*\0" + bytes(100), b"\x80\x02}q\x00.", struct.pack("<Q", 2**60) + b"{}"]
+)
 def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "other.safetensors"
     path.write_bytes(content)

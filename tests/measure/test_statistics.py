@@ -1,0 +1,95 @@
+"""Headline numbers and what their intervals cover."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nanonet.measure.columns import particle_columns
+from nanonet.measure.statistics import summarise
+from nanonet.records import Estimate, ParticleTable
+
+
+def sample(diameters: np.ndarray, images: list[str] | None = None, **columns: object) -> ParticleTable:
+    described = particle_columns("nm")
+    data = pd.DataFrame({column.name: np.ones(len(diameters)) for column in described})
+    data["image"] = images or ["a.tif"] * len(diameters)
+    data["equivalent_diameter_nm"] = diameters
+    data["touches_border"] = False
+    for name in ("track_id", "class_id"):
+        data[name] = pd.array([pd.NA] * len(diameters), dtype="Int64")
+    for name, values in columns.items():
+        data[name] = values
+    return ParticleTable(data=data, columns=described)
+
+
+def named(table: ParticleTable) -> dict[str, Estimate]:
+    return {estimate.name: estimate for estimate in summarise(table)}
+
+
+def test_values_are_those_of_numpy() -> None:
+    diameters = np.random.default_rng(0).normal(12, 2, 101)
+    found = named(sample(diameters, circularity=np.full(101, 0.9)))
+    assert found["particles"].value == 101
+    assert found["mean equivalent diameter"].value == pytest.approx(diameters.mean())
+    assert found["median equivalent diameter"].value == pytest.approx(np.median(diameters))
+    assert found["standard deviation of the equivalent diameter"].value == pytest.approx(
+        diameters.std(ddof=1)
+    )
+    assert found["mean circularity"].value == pytest.approx(0.9)
+    assert found["mean equivalent diameter"].unit == "nm"
+    assert found["particles"].low is None
+
+
+@pytest.mark.parametrize("number", [2, 5, 6])
+def test_median_of_few(number: int) -> None:
+    diameters = np.array([3.0, 1.0, 8.0, 2.0, 9.0, 4.0])[:number]
+    assert named(sample(diameters))["median equivalent diameter"].value == np.median(diameters)
+
+
+def test_particles_at_the_border_count_but_have_no_size() -> None:
+    found = named(sample(np.array([10.0, 10.0, 99.0]), touches_border=[False, False, True]))
+    assert found["particles"].value == 3
+    assert "1 touch the border" in found["particles"].note
+    assert found["mean equivalent diameter"].value == 10.0
+    assert "of 2 particles" in found["mean equivalent diameter"].note
+
+
+def test_the_same_table_gives_the_same_intervals() -> None:
+    table = sample(np.random.default_rng(1).normal(10, 1, 40))
+    assert summarise(table) == summarise(table)
+
+
+def test_intervals_cover_what_they_say() -> None:
+    covered = []
+    for seed in range(80):
+        mean = named(sample(np.random.default_rng([7, seed]).normal(10, 2, 40)))["mean equivalent diameter"]
+        covered.append(mean.low <= 10 <= mean.high)
+    assert 0.8 <= np.mean(covered) <= 0.98
+
+
+def test_images_are_resampled_whole() -> None:
+    """Particles of an image are alike: 8 images of 50 tell little more than 8 particles."""
+    generator = np.random.default_rng(2)
+    diameters = np.repeat(generator.normal(10, 2, 8), 50) + generator.normal(0, 0.1, 400)
+    apart = named(sample(diameters, [f"{i // 50}.tif" for i in range(400)]))["mean equivalent diameter"]
+    pooled = named(sample(diameters))["mean equivalent diameter"]
+    assert apart.high - apart.low > 4 * (pooled.high - pooled.low)
+    assert "8 images" in apart.note
+    assert "400 particles" in pooled.note
+
+
+def test_tracks_of_a_movie_are_resampled_whole() -> None:
+    diameters = np.tile([8.0, 10.0, 12.0], 100)
+    tracks = pd.array(np.tile([1, 2, 3], 100), dtype="Int64")
+    found = named(sample(diameters, frame=np.repeat(np.arange(100), 3), track_id=tracks))
+    assert found["tracks"].value == 3
+    assert "3 tracks" in found["mean equivalent diameter"].note
+    assert found["mean equivalent diameter"].high - found["mean equivalent diameter"].low > 1
+
+
+def test_none_and_one() -> None:
+    nothing = named(sample(np.array([])))
+    assert list(nothing) == ["particles"]
+    assert nothing["particles"].value == 0
+    one = named(sample(np.array([5.0])))["mean equivalent diameter"]
+    assert (one.value, one.low, one.high) == (5.0, None, None)
