@@ -13,8 +13,8 @@ from nanonet.measure.columns import length_unit
 from nanonet.records import Estimate, ParticleTable
 
 _RESAMPLES = 1000
-_FEWEST_IMAGES = 4
-"""With fewer images than this their resampling says nothing, and particles (or tracks) are resampled."""
+_FEWEST = 4
+"""Resampling fewer images, tracks or particles than this says nothing of how they scatter."""
 
 _INTERVAL = (5.0, 95.0)
 Statistic = Callable[[Float[np.ndarray, " n"], Float[np.ndarray, " n"]], float]
@@ -35,13 +35,12 @@ def summarise(table: ParticleTable) -> tuple[Estimate, ...]:
     Particles that touch the border of the frame are counted but have no part in sizes and shapes. The 90 %
     intervals are percentiles of a bootstrap that resamples what is independent: whole images where there are
     4 or more, else whole tracks where frames are linked (the frames of a movie show the same particles), else
-    particles. Empty where fewer than 2 such groups are left.
+    particles. With fewer than 4 of these there is no interval, and the note says so.
     """
     unit = length_unit(table)
     whole = table.data[~table.data["touches_border"]]
     sample = _sample(whole)
-    over = f"{_count(sample)} {sample.kind}"
-    note = f"of {len(whole)} particles that do not touch the border; resampled over {over}"
+    note = f"of {len(whole)} particles that do not touch the border; {_how(sample)}"
     diameter = f"equivalent_diameter_{unit}"
     wanted: tuple[tuple[str, str, str, Statistic], ...] = (
         ("mean equivalent diameter", diameter, unit, _mean),
@@ -71,7 +70,7 @@ def _numbers(table: ParticleTable) -> tuple[Estimate, ...]:
 
 
 def _sample(rows: pd.DataFrame) -> _Sample:
-    if rows["image"].nunique() >= _FEWEST_IMAGES:
+    if rows["image"].nunique() >= _FEWEST:
         return _Sample(rows=rows, group=pd.factorize(rows["image"])[0], kind="images")
     if len(rows) and rows["track_id"].notna().all():
         keys = rows["image"].astype(str) + "/" + rows["track_id"].astype(str)
@@ -79,8 +78,11 @@ def _sample(rows: pd.DataFrame) -> _Sample:
     return _Sample(rows=rows, group=np.arange(len(rows)), kind="particles")
 
 
-def _count(sample: _Sample) -> int:
-    return int(sample.group.max()) + 1 if len(sample.group) else 0
+def _how(sample: _Sample) -> str:
+    groups = int(sample.group.max()) + 1 if len(sample.group) else 0
+    if groups < _FEWEST:
+        return f"{groups} {sample.kind} are too few for an interval"
+    return f"resampled over {groups} {sample.kind}"
 
 
 def _estimate(
@@ -101,7 +103,7 @@ def _interval(
 ) -> tuple[float | None, float | None]:
     """Return the percentiles of ``statistic`` when groups are drawn anew with replacement."""
     groups = int(group.max()) + 1
-    if groups < 2:
+    if groups < _FEWEST:
         return None, None
     draws = np.empty(_RESAMPLES)
     for i in range(_RESAMPLES):

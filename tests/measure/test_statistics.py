@@ -79,12 +79,18 @@ def test_images_are_resampled_whole() -> None:
 
 
 def test_tracks_of_a_movie_are_resampled_whole() -> None:
-    diameters = np.tile([8.0, 10.0, 12.0], 100)
-    tracks = pd.array(np.tile([1, 2, 3], 100), dtype="Int64")
-    found = named(sample(diameters, frame=np.repeat(np.arange(100), 3), track_id=tracks))
-    assert found["tracks"].value == 3
-    assert "3 tracks" in found["mean equivalent diameter"].note
+    diameters = np.tile([8.0, 10.0, 12.0, 14.0], 100)
+    tracks = pd.array(np.tile([1, 2, 3, 4], 100), dtype="Int64")
+    found = named(sample(diameters, frame=np.repeat(np.arange(100), 4), track_id=tracks))
+    assert found["tracks"].value == 4
+    assert "4 tracks" in found["mean equivalent diameter"].note
     assert found["mean equivalent diameter"].high - found["mean equivalent diameter"].low > 1
+
+
+def test_few_particles_give_no_interval() -> None:
+    found = named(sample(np.array([3.0, 6.0, 9.0])))["mean equivalent diameter"]
+    assert (found.value, found.low, found.high) == (6.0, None, None)
+    assert "3 particles are too few for an interval" in found.note
 
 
 def test_none_and_one() -> None:
