@@ -114,19 +114,21 @@ def guarded(action: Callable[[], None], *, debug: bool = False) -> int:
 
 
 def _message(error: Exception) -> str:
+    """Return what to tell the user: the first cause in the chain that says what is wrong with the input."""
     from nanonet.records import InputError
 
-    inner: BaseException | None = error
-    while inner is not None:
-        if isinstance(inner, InputError):
-            return str(inner)
-        inner = inner.__cause__
-    text = " ".join(str(error).split())
-    if isinstance(error, MemoryError):
-        return "not enough memory: read fewer frames at a time (chunk=1) or crop the images"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename or text}"
-    return f"{type(error).__name__}: {text} (unexpected; --debug shows where)"
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__) is not None:
+        causes.append(cause)
+    for cause in causes:
+        if isinstance(cause, InputError):
+            return str(cause)
+        if isinstance(cause, MemoryError):
+            return "not enough memory: read fewer frames at a time (chunk=1) or crop the images"
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"{cause.strerror}: {cause.filename or cause}"
+    last = causes[-1]
+    return f"{type(last).__name__}: {' '.join(str(last).split())} (unexpected; --debug shows where)"
 
 
 def _fail(message: str, debug: bool) -> int:

@@ -47,7 +47,7 @@ class ChunkStore:
         self.fingerprint = fingerprint
         identity = {"format": _FORMAT, "fingerprint": fingerprint}
         found = self._identity()
-        if found is None:
+        if found is None or self._is_of_nothing(found):
             with atomic_path(self.folder / _STORE) as temporary:
                 temporary.write_text(json.dumps(identity), encoding="utf-8")
         elif found != identity:
@@ -108,6 +108,10 @@ class ChunkStore:
             path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.folder.rmdir()
+
+    def _is_of_nothing(self, found: object) -> bool:
+        """Return whether the run that claimed the store ended before its first chunk."""
+        return isinstance(found, dict) and found.get("format") == _FORMAT and not self._files()
 
     def _file(self, index: int) -> Path:
         return self.folder / f"chunk_{index:06d}.npz"

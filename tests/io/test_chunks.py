@@ -321,3 +321,11 @@ def test_removing_spares_what_is_not_its_own(tmp_path: Path) -> None:
     store.remove()
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["notes.txt"]
     store.remove()
+
+
+def test_a_store_that_got_no_chunk_is_free_for_other_settings(tmp_path):
+    ChunkStore(tmp_path / "store", "first")
+    assert ChunkStore(tmp_path / "store", "second").done() == set()
+    ChunkStore(tmp_path / "store", "second").write(0, [])
+    with pytest.raises(InputError, match="other settings"):
+        ChunkStore(tmp_path / "store", "third")
