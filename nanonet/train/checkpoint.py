@@ -246,10 +246,12 @@ def read_own_state(path: Path) -> dict[str, Any]:
     import pickle
 
     import torch
+    from safetensors import SafetensorError
 
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    # Torch hands a file named .safetensors to that library, whose error is none of Python's kinds.
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, SafetensorError) as error:
         raise InputError(f"{path} is damaged ({_first_line(error)}): remove it to start anew") from error
     return state
 

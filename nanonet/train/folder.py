@@ -44,21 +44,26 @@ class RunFolder:
     def claim(self, config: Mapping[str, Any]) -> None:
         """Write the config, or check that the run that is here has the same one.
 
+        A run that ended before its first epoch leaves the folder free for another.
+
         Raises
         ------
         InputError
-            If another run is here, naming the first key that differs.
+            If another run is here, naming the first key that differs, or files that are not a run's.
         """
         import yaml
 
         file = self.path / "config.yaml"
         told = {key: value for key, value in config.items() if key != "output"}
+        begun = self.finished or self.last is not None
         if file.is_file():
-            found = yaml.safe_load(file.read_text(encoding="utf-8"))
-            odd = first_difference(found, told)
-            if odd:
+            odd = first_difference(yaml.safe_load(file.read_text(encoding="utf-8")), told)
+            if odd is None:
+                return
+            if begun:
                 raise InputError(f"{self.path} holds a run with another {odd}: give another output=FOLDER")
-            return
+        elif not begun and self.path.is_dir() and any(self.path.iterdir()):
+            raise InputError(f"{self.path} holds files that are not a run's: give another output=FOLDER")
         self.path.mkdir(parents=True, exist_ok=True)
         provenance = collect(config=told, inputs=_manifests(config), seed=told.get("seed"), command="train")
         (self.path / "provenance.json").write_text(to_json(provenance), encoding="utf-8")
