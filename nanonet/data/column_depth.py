@@ -85,7 +85,8 @@ class ColumnDepthDataset(Dataset[ColumnDepthItem]):
     ) -> None:
         if epoch_size < 1 or not structures:
             raise InputError(
-                f"a dataset needs structures and items: got {len(structures)} structures, epoch_size {epoch_size}"
+                "a dataset needs structures and items: got "
+                f"{len(structures)} structures, epoch_size {epoch_size}"
             )
         self.sampler = sampler
         self.structures = tuple(structures)

@@ -105,7 +105,7 @@ def _nearest(
     """Return distance [Å] and index of each pixel's nearest column; inf and n where none is within reach."""
     from scipy.spatial import cKDTree
 
-    grid = np.stack(np.indices(shape), axis=-1) * pixel_size
+    grid = np.moveaxis(np.indices(shape), 0, -1) * pixel_size
     distance, nearest = cKDTree(positions).query(grid, distance_upper_bound=reach)
     return distance, nearest
 

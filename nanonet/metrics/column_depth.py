@@ -14,7 +14,7 @@ def right_at_centres(
     centre: Bool[Tensor, "b y x"],
     tolerance: int = 0,
 ) -> tuple[Int[Tensor, ""], Int[Tensor, ""]]:
-    """Return how many true columns are read right at the pixel nearest to their centre, and how many there are.
+    """Return how many true columns are read right at the pixel nearest their centre, and how many there are.
 
     A column is right if the likeliest class there is its depth, give or take ``tolerance`` atoms. One that is
     taken for background is wrong, whatever the tolerance.

@@ -139,7 +139,7 @@ Group = tuple[Int[np.ndarray, " n"], Int[np.ndarray, " m"], Float[np.ndarray, "n
 
 
 def _groups(found: np.ndarray, true: np.ndarray, tolerance: float) -> Iterator[Group]:
-    """Yield what can be matched apart from the rest: indices of both sides, their distances, the tolerance."""
+    """Yield what can be matched apart from the rest: indices of both sides, distances, the tolerance."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree

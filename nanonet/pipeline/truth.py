@@ -139,11 +139,17 @@ def _estimates(data: pd.DataFrame) -> tuple[Estimate, ...]:
 
 
 def _share(name: str, hit: np.ndarray, ids: np.ndarray, of: pd.Series[bool] | None, note: str) -> Estimate:
-    """Return a share in per cent with its 90 % interval from resampling whole columns."""
+    """Return a share in per cent with its 90 % interval from resampling whole columns.
+
+    Where all columns agree there is nothing to resample: the interval then ends where that many columns agree
+    by chance once in 20 (Clopper and Pearson, 1934).
+    """
     counted = np.ones_like(hit) if of is None else of.to_numpy(float)
     _, group = np.unique(ids, return_inverse=True)
     hits, totals = np.bincount(group, hit * counted), np.bincount(group, counted)
     draws = np.random.default_rng([0]).multinomial(len(hits), np.full(len(hits), 1 / len(hits)), RESAMPLES)
     low, high = np.quantile(draws @ hits / np.maximum(draws @ totals, 1), [0.05, 0.95])
     value = hits.sum() / max(totals.sum(), 1)
+    rare = 0.05 ** (1 / len(hits))
+    low, high = (rare, 1.0) if value == 1 else (0.0, 1 - rare) if value == 0 else (low, high)
     return Estimate(name=name, value=100 * value, unit="%", low=100 * low, high=100 * high, note=note)

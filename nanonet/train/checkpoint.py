@@ -1,14 +1,13 @@
 """Checkpoints that describe themselves: one safetensors file rebuilds its network.
 
-A checkpoint is a folder: ``model.safetensors`` (weights; its header holds the network's config, its task and
-ranges, and the versions), ``config.yaml`` (the whole training config) and ``card.md``. Weights from others are
-loaded as data only. Lightning's own files, pickles, are read in one place: `read_own_state`.
+A checkpoint is a folder: ``model.safetensors`` (weights; its header holds the network's config, its task
+and ranges, and the versions), ``config.yaml`` (the whole training config) and ``card.md``. Weights from
+others are loaded as data only. Lightning's own files, pickles, are read in one place: `read_own_state`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -61,19 +60,20 @@ def save_checkpoint(
         Write float16 weights, half as large.
     """
     import yaml
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     folder = Path(folder)
     unfinished = folder.with_name(folder.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    save_file(_weights(network, half), unfinished / WEIGHTS, metadata={HEADER: _header(model, card)})
+    # Not `save_file`: it makes a file that nobody else may read.
+    (unfinished / WEIGHTS).write_bytes(save(_weights(network, half), {HEADER: _header(model, card)}))
     (unfinished / "config.yaml").write_text(
         yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True), encoding="utf-8"
     )
     (unfinished / "card.md").write_text(render(card, folder.name), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
-    os.replace(unfinished, folder)
+    unfinished.replace(folder)
     return folder
 
 
@@ -98,7 +98,7 @@ def _header(model: Mapping[str, Any], card: NetworkCard) -> str:
     return json.dumps(told, sort_keys=True)
 
 
-def load_network(checkpoint: str | Path, *, task: str | None = None) -> TrainedNetwork:
+def load_network(checkpoint: str | Path | None, *, task: str | None = None) -> TrainedNetwork:
     """Rebuild a trained network from its own file, ready to be applied.
 
     Parameters
@@ -116,13 +116,15 @@ def load_network(checkpoint: str | Path, *, task: str | None = None) -> TrainedN
     """
     import torch
 
+    if checkpoint is None:
+        raise InputError("this needs a trained network: give checkpoint=FOLDER or checkpoint=zoo:NAME")
     path = find_weights(checkpoint)
     header, weights = _read(path)
     if task is not None and header["task"] != task:
         raise InputError(f"{checkpoint} was trained for '{header['task']}', this needs one for '{task}'")
     network = _rebuild(path, header["model"], weights)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    network.to(device=device, memory_format=torch.channels_last)
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return TrainedNetwork(
         predict=_Predictor(network, device),
         task=header["task"],
@@ -187,7 +189,7 @@ def _rebuild(path: Path, model: Any, weights: dict[str, Any]) -> nn.Module:
 
 
 def _require_network(path: Path, node: Any) -> None:
-    """A checkpoint may name networks only: it comes from strangers, and building calls what it names."""
+    """Refuse a checkpoint that names anything but networks: building calls what it names."""
     import inspect
 
     from torch import nn

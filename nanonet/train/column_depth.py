@@ -45,7 +45,7 @@ class ColumnDepthModule(LightningModule):
     ) -> None:
         super().__init__()
         # On a CPU convolutions are fastest with the channels last.
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = loss
         self.optimizer = optimizer
         self.scheduler = scheduler

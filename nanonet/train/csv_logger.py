@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -66,7 +65,7 @@ class CsvLogger(Logger):
         unfinished = self.file.with_suffix(".unfinished")
         self.file.parent.mkdir(parents=True, exist_ok=True)
         table.to_csv(unfinished, index_label="epoch")
-        os.replace(unfinished, self.file)
+        unfinished.replace(self.file)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

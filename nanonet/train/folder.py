@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,7 +68,7 @@ class RunFolder:
         (self.path / "provenance.json").write_text(to_json(provenance), encoding="utf-8")
         unfinished = file.with_suffix(".unfinished")
         unfinished.write_text(yaml.safe_dump(told, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        os.replace(unfinished, file)
+        unfinished.replace(file)
 
     def tidy(self) -> None:
         """Remove what only a stopped run needs."""

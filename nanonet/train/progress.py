@@ -79,7 +79,7 @@ class TrainingProgress(Callback):
     def _seconds_left(self, trainer: Trainer) -> float:
         done = trainer.global_step - self.steps_before
         left = float(trainer.estimated_stepping_batches) - trainer.global_step
-        return left * (time.monotonic() - self.started) / max(done, 1)
+        return float(left * (time.monotonic() - self.started) / max(done, 1))
 
 
 def clock(seconds: float) -> str:

@@ -6,7 +6,7 @@ import logging
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nanonet.configuration import build
 from nanonet.records import InputError
@@ -62,8 +62,8 @@ def plain(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a config as plain dicts and lists."""
     from omegaconf import OmegaConf
 
-    found = OmegaConf.to_container(OmegaConf.create(config), resolve=True)  # type: ignore[call-overload]
-    return {str(key): value for key, value in found.items()}
+    found = OmegaConf.to_container(OmegaConf.create(dict(config)), resolve=True)
+    return {str(key): value for key, value in cast(Mapping[str, Any], found).items()}
 
 
 def build_module(config: Mapping[str, Any]) -> LightningModule:

@@ -65,6 +65,13 @@ def test_the_interval_holds_the_value_and_narrows_with_more_columns() -> None:
     assert widths[1] < widths[0] / 3
 
 
+def test_all_right_is_not_certainty() -> None:
+    rows = [(0, i, 4.0 * i, 0.0, 3) for i in range(63)]
+    exact = next(e for e in compare(table(rows), truth(rows)).estimates if e.name == "exact depth")
+    assert (exact.value, exact.high) == (100, 100)
+    assert exact.low == pytest.approx(100 * 0.05 ** (1 / 63))
+
+
 def test_a_truth_that_lacks_a_column_is_refused(tmp_path) -> None:
     path = tmp_path / "truth.csv"
     path.write_text("frame,y_angstrom\n0,1\n")

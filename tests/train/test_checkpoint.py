@@ -207,13 +207,13 @@ def test_a_header_may_name_networks_only(saved, target, message):
 def test_nor_may_a_part_of_the_network_be_anything_else(saved):
     part = {"_target_": "nanonet.provenance.hash_file", "path": "x"}
     rewrite(saved / "model.safetensors", lambda header, _: header["model"].update(classes=part))
-    with pytest.raises(InputError, match="names nanonet.provenance.hash_file, which is no network"):
+    with pytest.raises(InputError, match=r"names nanonet\.provenance\.hash_file, which is no network"):
         load_network(saved)
 
 
 def test_weights_of_another_network_are_refused(saved):
     rewrite(saved / "model.safetensors", lambda header, _: header["model"].update(width=8))
-    with pytest.raises(InputError, match="are not those of its nanonet.models.unet.UNet"):
+    with pytest.raises(InputError, match=r"are not those of its nanonet\.models\.unet\.UNet"):
         load_network(saved)
 
 
@@ -230,5 +230,8 @@ def test_a_newer_format_is_refused(saved):
 
 
 def test_loading_needs_no_lightning():
-    code = "import sys, nanonet.train.checkpoint; sys.exit('pytorch_lightning' in sys.modules or 'torch' in sys.modules)"
+    code = (
+        "import sys, nanonet.train.checkpoint;"
+        "sys.exit('pytorch_lightning' in sys.modules or 'torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
