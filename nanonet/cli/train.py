@@ -39,6 +39,7 @@ def sweep(call: Call) -> None:
 
     from nanonet.configuration import compose, config_folder
     from nanonet.configuration.compose import own_folders, prepare
+    from nanonet.train.sweep import tabulate
 
     named = dict(word.split("=", 1) for word in call.words if "=" in word).get("output")
     words = [word for word in call.words if not word.startswith("output=")]
@@ -46,12 +47,16 @@ def sweep(call: Call) -> None:
     compose("train", [first_choice(word) for word in words if "(" not in word], call.own)
     announce(output)
     search = [f"--config-dir={folder.resolve()}" for folder in own_folders("train", call.own)[:1]]
-    sys.argv = ["nanonet-train", "--multirun", *search, *prepare(words), f"hydra.sweep.dir={output}"]
+    # Hydra's own files and lines stay out: each run's folder is the run's alone, and says all that is needed.
+    quiet = ["hydra.output_subdir=null", "hydra/job_logging=disabled", "hydra/hydra_logging=disabled"]
+    sys.argv = ["train", "--multirun", *search, *prepare(words), f"hydra.sweep.dir={output}", *quiet]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that errors reach us and not Hydra's printer
     launch: Any = hydra.main(
         version_base="1.3", config_path=str(config_folder("train")), config_name="config"
     )
     launch(sweep_job)()
+    table = tabulate(output, [word.partition("=")[0] for word in words if first_choice(word) != word])
+    print(table.to_string(index=False, float_format="%.4g"))
     print(output)
 
 

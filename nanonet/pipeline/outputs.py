@@ -88,18 +88,37 @@ def write_outputs(output: Path, pipeline: Pipeline, finished: Finished, *, xlsx:
 
 def _join(finished: Finished) -> tuple[dict[str, Table], tuple[str, ...]]:
     """Return the tables of all frames, joined by stem, and the warnings that frames gave, each once."""
-    parts: dict[str, list[Table]] = {}
+    first: dict[str, Table] = {}
+    rows: dict[str, _Rows] = {}
     warnings: Counter[str] = Counter()
     for result in finished.frames():
         warnings.update(result.warnings)
         for table in result.tables:
-            parts.setdefault(table.stem, []).append(table)
-    return {stem: _concatenate(tables) for stem, tables in parts.items()}, _tally(warnings)
+            first.setdefault(table.stem, table)
+            rows.setdefault(table.stem, _Rows()).add(table.data)
+    return {stem: first[stem].with_data(rows[stem].joined()) for stem in first}, _tally(warnings)
 
 
-def _concatenate(tables: Sequence[Table]) -> Table:
-    filled = [table.data for table in tables if len(table)] or [tables[0].data]
-    return tables[0].with_data(pd.concat(filled, ignore_index=True))
+class _Rows:
+    """Rows of many frames; they are merged as they come, since a table weighs more than its few rows."""
+
+    def __init__(self) -> None:
+        self.merged: list[pd.DataFrame] = []
+        self.single: list[pd.DataFrame] = []
+
+    def add(self, part: pd.DataFrame) -> None:
+        self.single.append(part)
+        if len(self.single) == 64:
+            self.merged.append(_concatenate(self.single))
+            self.single.clear()
+
+    def joined(self) -> pd.DataFrame:
+        return _concatenate([*self.merged, *self.single])
+
+
+def _concatenate(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return all rows; parts without rows are left out, since their columns may have lost their types."""
+    return pd.concat([part for part in parts if len(part)] or [parts[0]], ignore_index=True)
 
 
 def _tally(warnings: Counter[str], most: int = 12) -> tuple[str, ...]:

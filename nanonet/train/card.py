@@ -15,6 +15,10 @@ UNITS = {
     "Cs": "Å",
     "C30": "Å",
     "astigmatism": "Å",
+    "astigmatism_angle": "rad",
+    "coma": "Å",
+    "coma_angle": "rad",
+    "angular_spread": "mrad",
     "pixel_size": "Å",
     "vibration": "Å",
     "drift": "Å",
@@ -88,7 +92,7 @@ def render(card: NetworkCard, name: str) -> str:
 def _range(setting: str, ends: tuple[float, float]) -> str:
     low, high = ends
     unit = UNITS.get(setting, "")
-    values = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+    values = f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
     return f"{setting}: {values} {unit}".rstrip()
 
 

@@ -24,7 +24,12 @@ def quiet_lightning() -> Iterator[None]:
     log.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
-            for notice in ("number of training batches", "does not have many workers", ".*LeafSpec"):
+            for notice in (
+                "number of training batches",
+                "does not have many workers",
+                "LeafSpec",
+                "not empty",
+            ):
                 warnings.filterwarnings("ignore", f".*{notice}")
             yield
     finally:

@@ -107,6 +107,7 @@ def test_predict_refuses_other_shapes(saved, shape):
 def test_a_folder_tells_all(saved):
     assert sorted(path.name for path in saved.iterdir()) == ["card.md", "config.yaml", "model.safetensors"]
     assert yaml.safe_load((saved / "config.yaml").read_text()) == {"seed": 0}
+    assert len({path.stat().st_mode for path in saved.iterdir()}) == 1  # who reads the card reads the weights
     card = (saved / "card.md").read_text()
     for told in (
         "40 simulated structures of CeO2",
@@ -181,12 +182,12 @@ def test_a_pickle_is_never_loaded(tmp_path):
         def __reduce__(self):
             return (flag.write_text, ("run",))
 
-    path = tmp_path / "evil.safetensors"
-    torch.save({"state_dict": Evil()}, path)
-    with pytest.raises(InputError):
-        load_network(path)
-    with pytest.raises(InputError):
-        checkpoint.read_own_state(path)
+    for name in ("evil.safetensors", "evil.ckpt"):
+        torch.save({"state_dict": Evil()}, tmp_path / name)
+        with pytest.raises(InputError, match="is damaged or no checkpoint"):
+            load_network(tmp_path / name)
+    with pytest.raises(InputError, match="is damaged"):
+        checkpoint.read_own_state(tmp_path / "evil.ckpt")
     assert not flag.exists()
 
 
