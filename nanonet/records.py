@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ class InputError(ValueError):
     """Something the user gave cannot be used; the message is one line that says what to do about it."""
 
 
+@runtime_checkable
 class Frames(Protocol):
     """A lazy stack of frames: ``frames[i]`` reads frame i as a float32 array (y, x)."""
 

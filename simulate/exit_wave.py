@@ -208,7 +208,7 @@ def single_wave(atoms: Atoms, recipe: WaveRecipe) -> Complex64[np.ndarray, "y x"
 
 def fourier_crop(
     wave: Complex64[np.ndarray, "y x"], side: float, recipe: WaveRecipe, back: float
-) -> Complex64[np.ndarray, "y x"]:
+) -> Complex64[np.ndarray, "v u"]:
     """Return a wave at ``stored_sampling``, propagated back by ``back`` [Å] along the beam.
 
     Free space over a distance z multiplies by exp(-iπ λ k² z) (Kirkland, 3rd ed., eq. 6.67).

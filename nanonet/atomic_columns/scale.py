@@ -44,7 +44,7 @@ def column_width(spectrum: Spectrum, spacings: tuple[float, float]) -> float | N
     return float(widths[int(np.argmax(response))])
 
 
-def binned(image: Float[np.ndarray, "y x"], factor: int) -> Float[np.ndarray, "y x"]:
+def binned(image: Float[np.ndarray, "y x"], factor: int) -> Float[np.ndarray, "v u"]:
     """Return the means of blocks of ``factor`` squared pixels; what is left over at the far edges is cut."""
     height, width = (n // factor for n in image.shape)
     blocks = image[: height * factor, : width * factor].reshape(height, factor, width, factor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from nanonet.data.symmetry import random_symmetry
 from nanonet.records import ColumnSample, InputError
 
 
+@runtime_checkable
 class ColumnSampler(Protocol):
     """Draws images of simulated structures: optics, dose and noise anew each time."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from pytorch_lightning import LightningDataModule
@@ -13,6 +13,7 @@ from nanonet.data.epochs import EpochSampler
 from nanonet.data.split import split_structures
 
 
+@runtime_checkable
 class HasStructures(Protocol):
     """Anything that draws samples of numbered structures."""
 

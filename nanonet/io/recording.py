@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from nanonet.records import InputError, Modality
 T = TypeVar("T")
 
 
+@runtime_checkable
 class StoredFrames(Protocol):
     """Frames of one file as they are stored: ``frames[i]`` reads an array (y, x) of any real type."""
 

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
@@ -80,7 +80,7 @@ class TifWriter:
         self._dtype = np.dtype("uint8")
         self._written = 0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> TifWriter:
         self._temporary = self._stack.enter_context(atomic_path(self._path))
         self._stack.push(self._finish)
         return self

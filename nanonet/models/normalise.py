@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 
@@ -14,7 +14,7 @@ class ContrastNormalisation(nn.Module):
     nothing: it is left out of the mean and its contrast is 0.
     """
 
-    def forward(self, counts: Float[Tensor, "b c y x"]) -> Float[Tensor, "b c y x"]:
+    def forward(self, counts: Num[Tensor, "b c y x"]) -> Float[Tensor, "b c y x"]:
         """Return the contrast, float32."""
         counts = counts.float()
         good = counts.isfinite()

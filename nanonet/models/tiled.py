@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from nanonet.records import InputError
 
 
+@runtime_checkable
 class ImageNetwork(Protocol):
     """What every architecture here offers."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -64,7 +64,7 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(width, classes, 1)
         self.apply(initialise)
 
-    def forward(self, counts: Float[Tensor, "b c y x"]) -> Float[Tensor, "b class y x"]:
+    def forward(self, counts: Num[Tensor, "b c y x"]) -> Float[Tensor, "b class y x"]:
         """Return the logits of raw counts."""
         return self.logits(self.normalise(counts))
 

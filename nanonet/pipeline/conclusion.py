@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -22,6 +22,7 @@ class Conclusion:
     warnings: tuple[str, ...] = ()
 
 
+@runtime_checkable
 class Pipeline(Protocol):
     """A pipeline looks at one frame at a time, then at the tables of all frames."""
 

@@ -17,7 +17,7 @@ from nanonet.segment.significance import surroundings
 
 def half_height(
     image: Float[np.ndarray, "y x"], labels: Int[np.ndarray, "y x"], *, reach: float
-) -> tuple[Int[np.ndarray, "y x"], Float[np.ndarray, " n+1"]]:
+) -> tuple[Int[np.ndarray, "y x"], Float[np.ndarray, " label"]]:
     """Return labels whose outlines are at half height, and that level for each; the first one is infinite.
 
     The height of a particle is its mean, without its blurred rim, over the background about it. The outline

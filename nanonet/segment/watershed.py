@@ -49,7 +49,7 @@ def _seeds(distance: Float[np.ndarray, "y x"], mask: Bool[np.ndarray, "y x"]) ->
 
 def _holds_several(
     pieces: Int[np.ndarray, "y x"], seeds: Int[np.ndarray, "y x"], number: int
-) -> Bool[np.ndarray, " n+1"]:
+) -> Bool[np.ndarray, " label"]:
     """Return which pieces hold more than one seed; the first entry is the background."""
     at = seeds > 0
     pairs = np.unique(np.stack([pieces[at], seeds[at]]), axis=1)
@@ -64,7 +64,7 @@ def _basins(
     return np.asarray(watershed(-distance, np.where(where, seeds, 0), mask=where))
 
 
-def _peaks(distance: Float[np.ndarray, "y x"], seeds: Int[np.ndarray, "y x"]) -> Float[np.ndarray, " m+1"]:
+def _peaks(distance: Float[np.ndarray, "y x"], seeds: Int[np.ndarray, "y x"]) -> Float[np.ndarray, " label"]:
     """Return the distance to the outline at each seed; the first entry is the background."""
     at = seeds > 0
     peaks = np.zeros(int(seeds.max()) + 1)
@@ -75,7 +75,7 @@ def _peaks(distance: Float[np.ndarray, "y x"], seeds: Int[np.ndarray, "y x"]) ->
 def _merge(
     basins: Int[np.ndarray, "y x"],
     distance: Float[np.ndarray, "y x"],
-    peak: Float[np.ndarray, " m+1"],
+    peak: Float[np.ndarray, " label"],
     *,
     neck: float,
     smallest_radius: float,

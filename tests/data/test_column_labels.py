@@ -78,6 +78,7 @@ def test_no_column_is_all_background():
         ([[1, 1]], [1], {"max_depth": 0}, "max_depth must be at least 1"),
     ],
 )
+@pytest.mark.usefixtures("unlike_shapes")
 def test_bad_columns_are_refused(positions, depths, options, message):
     with pytest.raises(InputError, match=message):
         labels(positions, depths, **options)
