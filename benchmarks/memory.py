@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="100 and 400 frames instead of 200 and 2,000")
     chosen = parser.parse_args()
     short, long = (100, 400) if chosen.quick else (200, 2000)
-    from nanonet.io.write_images import write_mrc_stack
+    from nanonet.io.writers.images import write_mrc_stack
 
     with tempfile.TemporaryDirectory() as place:
         movie = Path(place) / "movie.mrcs"

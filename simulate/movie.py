@@ -241,7 +241,7 @@ def _write_movie(
     rng: np.random.Generator,
 ) -> None:
     """Write the movie as 16-bit counts; it appears whole or not at all."""
-    from nanonet.io.dm import write_dm
+    from nanonet.io.writers.dm import write_dm
 
     partial_path = path.with_name(f".partial{path.suffix}")
     write_dm(

@@ -121,9 +121,9 @@ def _abtem() -> str:
 def _round_trip(suffix: str) -> str:
     import numpy as np
 
-    from nanonet.io.dm import write_dm
     from nanonet.io.read import read_series
-    from nanonet.io.write_images import write_hspy, write_mrc_stack, write_tif
+    from nanonet.io.writers.dm import write_dm
+    from nanonet.io.writers.images import write_hspy, write_mrc_stack, write_tif
 
     frames = np.arange(2 * 5 * 7, dtype=np.float32).reshape(2, 5, 7)
     with tempfile.TemporaryDirectory() as folder:

@@ -14,10 +14,10 @@ import numpy as np
 from jaxtyping import Float
 
 from nanonet.io.errors import reading
-from nanonet.io.find_files import FORMATS, find_files, listed
-from nanonet.io.recording import Recording
-from nanonet.io.resample import SAME_WITHIN, SquareGrid, square_grid
-from nanonet.io.select_frames import select_frames
+from nanonet.io.readers.find_files import FORMATS, find_files, listed
+from nanonet.io.readers.recording import Recording
+from nanonet.io.readers.resample import SAME_WITHIN, SquareGrid, square_grid
+from nanonet.io.readers.select_frames import select_frames
 from nanonet.records import InputError, Modality, Series, Stack
 
 _NAMELESS = ("tia", "mrc", "tif", "pictures")
@@ -135,7 +135,9 @@ def _open(path: Path, dataset: str | None) -> Recording:
         module = FORMATS[path.suffix.lower()]
         if dataset is not None and (module in _NAMELESS or path.suffix.lower() == ".npy"):
             raise InputError(f"{path.name} does not hold data sets by name: leave out read.dataset={dataset}")
-        open_file: Callable[[Path, str | None], Recording] = import_module(f"nanonet.io.{module}").open_file
+        open_file: Callable[[Path, str | None], Recording] = import_module(
+            f"nanonet.io.readers.{module}"
+        ).open_file
         recording = open_file(path, dataset)
     _refuse_types(path.name, recording.dtype)
     return recording

@@ -13,8 +13,8 @@ import pandas as pd
 
 from nanonet.io.atomic import atomic_path
 from nanonet.io.chunks import ChunkStore
-from nanonet.io.write_images import write_tif
-from nanonet.io.write_tables import write_csv, write_data_dictionary, write_workbook
+from nanonet.io.writers.images import write_tif
+from nanonet.io.writers.tables import write_csv, write_data_dictionary, write_workbook
 from nanonet.pipeline.conclusion import Conclusion, Pipeline, summary_table
 from nanonet.provenance import to_json
 from nanonet.records import ColumnTable, FrameResult, InputError, Provenance, Series, Table

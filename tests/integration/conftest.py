@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from scenes import discs
 
 from nanonet.cli.main import main
-from nanonet.io.write_images import write_tif
+from nanonet.io.writers.images import write_tif
 
 PIXEL_SIZE = 2.0
 

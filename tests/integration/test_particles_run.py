@@ -14,7 +14,7 @@ import pytest
 import tifffile
 from scenes import discs
 
-from nanonet.io.write_images import write_tif
+from nanonet.io.writers.images import write_tif
 
 CONTRACT = [
     "image",

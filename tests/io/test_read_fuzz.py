@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nanonet.io import read_series
-from nanonet.io.dm import write_dm
-from nanonet.io.find_files import FORMATS
+from nanonet.io.readers.find_files import FORMATS
+from nanonet.io.writers.dm import write_dm
 from nanonet.records import InputError
 
 MOVIE = np.random.default_rng([2, 3]).integers(0, 200, (3, 9, 11)).astype(np.int16)

@@ -6,7 +6,7 @@ import tifffile
 from PIL import Image
 
 from nanonet.io import read_series
-from nanonet.io.resample import square_grid
+from nanonet.io.readers.resample import square_grid
 from nanonet.records import InputError
 
 

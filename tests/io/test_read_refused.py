@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from nanonet.io import read_series
-from nanonet.io.find_files import FORMATS
+from nanonet.io.readers.find_files import FORMATS
 from nanonet.records import InputError
 
 MOVIE = np.random.default_rng([2, 1]).integers(0, 200, (4, 32, 40)).astype(np.int16)

@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.io import read
 
-from nanonet.io.write_atoms import write_extxyz, write_pdb
+from nanonet.io.writers.atoms import write_extxyz, write_pdb
 from nanonet.records import AtomTable, Column, InputError
 
 

@@ -14,12 +14,12 @@ WRITERS = """
 import numpy as np, pandas as pd
 from ase import Atoms
 from nanonet.io.chunks import ChunkStore
-from nanonet.io.dm import write_dm
-from nanonet.io.write_atoms import write_extxyz, write_pdb
-from nanonet.io.write_images import write_hspy, write_mrc_stack, write_npy, write_tif
-from nanonet.io.write_star import write_star
-from nanonet.io.write_tables import write_csv, write_data_dictionary, write_workbook
-from nanonet.io.write_volumes import write_mrc
+from nanonet.io.writers.dm import write_dm
+from nanonet.io.writers.atoms import write_extxyz, write_pdb
+from nanonet.io.writers.images import write_hspy, write_mrc_stack, write_npy, write_tif
+from nanonet.io.writers.star import write_star
+from nanonet.io.writers.tables import write_csv, write_data_dictionary, write_workbook
+from nanonet.io.writers.volumes import write_mrc
 from nanonet.records import Column, FrameResult, Orientations, ParticleTable, Volume
 
 g = np.random.default_rng(0)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from nanonet.io import read_series, write_images
-from nanonet.io.write_images import TifWriter, write_hspy, write_mrc_stack, write_npy, write_tif
+from nanonet.io import read_series
+from nanonet.io.writers import images as write_images
+from nanonet.io.writers.images import TifWriter, write_hspy, write_mrc_stack, write_npy, write_tif
 from nanonet.records import InputError
 
 SHAPE = (5, 24, 30)
@@ -234,7 +235,7 @@ def test_hspy_on_a_disk_that_is_full_at_any_byte() -> None:
 
     import h5py
 
-    from nanonet.io.write_hspy import _ForgivingFile
+    from nanonet.io.writers.hspy import _ForgivingFile
 
     class Small(io.BytesIO):
         room = 0

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from nanonet.io.write_star import StarOptics, euler_angles, write_star
+from nanonet.io.writers.star import StarOptics, euler_angles, write_star
 from nanonet.records import InputError, Orientations
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nanonet.io import write_tables
-from nanonet.io.write_tables import write_csv, write_data_dictionary, write_workbook
+from nanonet.io.writers import tables as write_tables
+from nanonet.io.writers.tables import write_csv, write_data_dictionary, write_workbook
 from nanonet.records import AtomTable, Column, ParticleTable, Table
 
 _NS = {"x": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}

@@ -6,7 +6,7 @@ import mrcfile
 import numpy as np
 import pytest
 
-from nanonet.io.write_volumes import write_mrc
+from nanonet.io.writers.volumes import write_mrc
 from nanonet.records import Volume
 
 

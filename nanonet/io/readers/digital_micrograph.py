@@ -8,9 +8,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from rsciio.digitalmicrograph._api import DigitalMicrographReader, ImageObject
 
-from nanonet.io.frames import RawFrames
-from nanonet.io.recording import Axis, Recording, choose, detected_by, layout, unique
-from nanonet.io.units import positive
+from nanonet.io.readers.frames import RawFrames
+from nanonet.io.readers.recording import Axis, Recording, choose, detected_by, layout, unique
+from nanonet.io.readers.units import positive
 from nanonet.records import InputError
 
 # Codes of ImageData.DataType in DM's own help: pairs and packed halves of complex numbers, and colours.

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from nanonet.io.frames import RawFrames, require_plausible
-from nanonet.io.recording import Axis, Recording, StoredFrames, layout
-from nanonet.io.tif_calibration import calibration
-from nanonet.io.tif_pages import TifPages
+from nanonet.io.readers.frames import RawFrames, require_plausible
+from nanonet.io.readers.recording import Axis, Recording, StoredFrames, layout
+from nanonet.io.readers.tif_calibration import calibration
+from nanonet.io.readers.tif_pages import TifPages
 from nanonet.records import InputError
 
 _NAMES = {"Y": "y", "X": "x", "T": "t", "Z": "z", "S": "colour", "C": "channel"}

@@ -10,9 +10,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from nanonet.io.frames import require_bytes, require_plausible
-from nanonet.io.recording import Axis, Layout, Recording, choose, layout
-from nanonet.io.units import positive
+from nanonet.io.readers.frames import require_bytes, require_plausible
+from nanonet.io.readers.recording import Axis, Layout, Recording, choose, layout
+from nanonet.io.readers.units import positive
 from nanonet.records import InputError
 
 _USUAL = ("frames", "images", "image", "movie", "stack", "data", "arr_0")

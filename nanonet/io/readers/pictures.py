@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from nanonet.io.recording import Recording
+from nanonet.io.readers.recording import Recording
 from nanonet.records import InputError
 
 

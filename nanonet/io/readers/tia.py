@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from nanonet.io.frames import read_array
-from nanonet.io.recording import Recording
-from nanonet.io.units import positive
+from nanonet.io.readers.frames import read_array
+from nanonet.io.readers.recording import Recording
+from nanonet.io.readers.units import positive
 from nanonet.records import InputError
 
 _TYPES = {1: "u1", 2: "<u2", 3: "<u4", 4: "i1", 5: "<i2", 6: "<i4", 7: "<f4", 8: "<f8", 9: "<c8", 10: "<c16"}

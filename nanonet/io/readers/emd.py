@@ -9,10 +9,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from nanonet.io import velox
-from nanonet.io.hdf5 import attribute, hdf5_frames, opened
-from nanonet.io.recording import Axis, Recording, choose, layout
-from nanonet.io.units import positive
+from nanonet.io.readers import velox
+from nanonet.io.readers.hdf5 import attribute, hdf5_frames, opened
+from nanonet.io.readers.recording import Axis, Recording, choose, layout
+from nanonet.io.readers.units import positive
 
 
 def open_file(path: Path, dataset: str | None) -> Recording:

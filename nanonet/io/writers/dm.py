@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from nanonet.io.atomic import atomic_path
-from nanonet.io.dm_tags import Pixels, Tag, layout
+from nanonet.io.writers.dm_tags import Pixels, Tag, layout
 from nanonet.records import InputError, Modality
 
 Shape: TypeAlias = tuple[int, int] | tuple[int, int, int]

@@ -12,7 +12,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from nanonet.io.pictures import equal_channels, grey
+from nanonet.io.readers.pictures import equal_channels, grey
 from nanonet.records import InputError
 
 _LOCK = threading.Lock()

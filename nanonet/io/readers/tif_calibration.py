@@ -10,7 +10,7 @@ from typing import Any
 
 import tifffile
 
-from nanonet.io.units import angstrom, positive, seconds, tidy
+from nanonet.io.readers.units import angstrom, positive, seconds, tidy
 
 
 def calibration(path: Path, file: Any) -> tuple[tuple[float, float] | None, float | None]:

@@ -12,9 +12,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from nanonet.io.frames import require_plausible
-from nanonet.io.hdf5_heap import require_sound_heaps
-from nanonet.io.recording import Layout
+from nanonet.io.readers.frames import require_plausible
+from nanonet.io.readers.hdf5_heap import require_sound_heaps
+from nanonet.io.readers.recording import Layout
 
 _BLOCK_BYTES = 64 * 2**20
 

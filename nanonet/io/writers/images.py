@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Shaped
 
 from nanonet.io.atomic import atomic_path
-from nanonet.io.write_hspy import write_hspy
-from nanonet.io.write_stacks import as_stored, write_mrc_stack, write_npy
+from nanonet.io.writers.hspy import write_hspy
+from nanonet.io.writers.stacks import as_stored, write_mrc_stack, write_npy
 from nanonet.records import InputError
 
 __all__ = ["TifWriter", "write_hspy", "write_mrc_stack", "write_npy", "write_tif"]

@@ -9,9 +9,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from nanonet.io.hdf5 import hdf5_frames
-from nanonet.io.recording import Axis, Recording, choose, detected_by, layout, unique
-from nanonet.io.units import positive
+from nanonet.io.readers.hdf5 import hdf5_frames
+from nanonet.io.readers.recording import Axis, Recording, choose, detected_by, layout, unique
+from nanonet.io.readers.units import positive
 
 
 def recording(path: Path, file: h5py.File, dataset: str | None) -> Recording:

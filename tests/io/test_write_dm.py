@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nanonet.io import dm as dm_writer
 from nanonet.io import read_series
-from nanonet.io.dm import write_dm
-from nanonet.io.dm_tags import Pixels, layout
+from nanonet.io.writers import dm as dm_writer
+from nanonet.io.writers.dm import write_dm
+from nanonet.io.writers.dm_tags import Pixels, layout
 from nanonet.records import InputError
 
 FORMATS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "formats"

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from nanonet.io.atomic import atomic_path
-from nanonet.io.write_stacks import as_stored, require_alike
+from nanonet.io.writers.stacks import as_stored, require_alike
 
 if TYPE_CHECKING:
     import h5py

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from nanonet.io.units import angstrom, is_energy, is_reciprocal, seconds, tidy
+from nanonet.io.readers.units import angstrom, is_energy, is_reciprocal, seconds, tidy
 from nanonet.records import InputError, Modality
 
 T = TypeVar("T")

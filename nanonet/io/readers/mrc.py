@@ -8,9 +8,9 @@ import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE
 from mrcfile.utils import byte_order_from_machine_stamp, dtype_from_mode
 
-from nanonet.io.frames import RawFrames
-from nanonet.io.recording import Recording
-from nanonet.io.units import positive
+from nanonet.io.readers.frames import RawFrames
+from nanonet.io.readers.recording import Recording
+from nanonet.io.readers.units import positive
 from nanonet.records import InputError
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import h5py
 
-from nanonet.io.hdf5 import attribute, hdf5_frames, opened
-from nanonet.io.recording import Axis, Recording, choose, detected_by, layout
-from nanonet.io.units import positive
+from nanonet.io.readers.hdf5 import attribute, hdf5_frames, opened
+from nanonet.io.readers.recording import Axis, Recording, choose, detected_by, layout
+from nanonet.io.readers.units import positive
 from nanonet.records import InputError
 
 

@@ -1,0 +1,1 @@
+"""What is written, one family a file; each file appears whole or not at all."""
