@@ -1,6 +1,7 @@
 """Bad files and files that hold no image: one line that names the file and says what is wrong."""
 
 import struct
+import zlib
 
 import h5py
 import mrcfile
@@ -249,3 +250,12 @@ def test_libraries_keep_quiet(tmp_path, capfd, write_ser):
     path.write_bytes(path.read_bytes()[:-40])
     refused(path, r"^b\.tiff ")
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_picture_of_too_many_pixels_is_refused_as_what_it_is(tmp_path):
+    """The header alone claims 900 million pixels: nothing may be allocated for it."""
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", 30000, 30000, 8, 0, 0, 0, 0)
+    header = struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (tmp_path / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header)
+    with pytest.raises(InputError, match=r"huge\.png has more than the 178 million pixels"):
+        read_series(tmp_path / "huge.png", pixel_size=1.0)

@@ -26,7 +26,7 @@ class PictureFrame:
 def open_file(path: Path, dataset: str | None) -> Recording:
     """Look at a picture; one in colour is decoded at once, to see whether its channels are equal."""
     del dataset
-    with Image.open(path) as picture:
+    with _opened(path) as picture:
         if f".{(picture.format or '').lower()}" not in _SUFFIXES.get(path.suffix.lower(), ()):
             raise ValueError(f"its content is {picture.format}")
         columns, rows = picture.size
@@ -36,6 +36,18 @@ def open_file(path: Path, dataset: str | None) -> Recording:
     if min(rows, columns) < 2:
         raise InputError(f"{path.name} is a line of {max(rows, columns)} pixels, not an image")
     return Recording(frames=PictureFrame(path=path), shape=(1, rows, columns), dtype=dtype)
+
+
+def _opened(path: Path) -> Image.Image:
+    try:
+        return Image.open(path)
+    # A few bytes can claim any number of pixels: Pillow refuses what would fill the memory.
+    except Image.DecompressionBombError as error:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
+        raise InputError(
+            f"{path.name} has more than the {most} million pixels that a picture may have: "
+            "cut or bin it, or give it as tif"
+        ) from error
 
 
 _SUFFIXES = {
