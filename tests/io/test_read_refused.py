@@ -256,6 +256,7 @@ def test_a_picture_of_too_many_pixels_is_refused_as_what_it_is(tmp_path):
     """The header alone claims 900 million pixels: nothing may be allocated for it."""
     chunk = b"IHDR" + struct.pack(">IIBBBBB", 30000, 30000, 8, 0, 0, 0, 0)
     header = struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    (tmp_path / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header)
+    data = struct.pack(">I", 10) + b"IDAT"
+    (tmp_path / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + data)
     with pytest.raises(InputError, match=r"huge\.png has more than the 178 million pixels"):
         read_series(tmp_path / "huge.png", pixel_size=1.0)
