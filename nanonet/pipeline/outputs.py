@@ -160,7 +160,8 @@ def _content(
     pipeline: Pipeline, finished: Finished, conclusion: Conclusion, warnings: tuple[str, ...], config: str
 ) -> ReportContent:
     series = finished.series
-    frames = f"{len(series)} frame{'s' if len(series) > 1 else ''}"
+    kind = "image" if series.is_folder else "frame"
+    frames = f"{len(series)} {kind}{'s' if len(series) > 1 else ''}"
     return ReportContent(
         title=series.name,
         subtitle=f"nanonet {pipeline.name} · {frames}",

@@ -35,7 +35,7 @@ def train(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+@pytest.mark.parametrize("launcher", ["basic", "joblib", "submitit_local"])
 def test_each_combination_has_a_folder_and_a_row(shards: Path, tmp_path: Path, launcher: str) -> None:
     words = ("-m", "experiment=demo", f"shards={shards}", *TINY[:-1], "model.width=4,6")
     done = train(
