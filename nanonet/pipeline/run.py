@@ -11,6 +11,7 @@ import numpy as np
 
 from nanonet.io.check import check_frame
 from nanonet.io.chunks import ChunkStore
+from nanonet.io.lock import alone
 from nanonet.pipeline.conclusion import Pipeline
 from nanonet.pipeline.outputs import Finished, is_finished, write_outputs
 from nanonet.pipeline.progress import progress_bar
@@ -51,11 +52,12 @@ def run(job: Run) -> Path:
         return job.output
     _require_content(job.series)
     store = ChunkStore(job.output / UNFINISHED, mark)
-    _fill(store, job)
     finished = Finished(
         series=job.series, results=store, chunks=_chunks(job), provenance=provenance, fingerprint=mark
     )
-    write_outputs(job.output, job.pipeline, finished, xlsx=job.xlsx)
+    with alone(store.folder):
+        _fill(store, job)
+        write_outputs(job.output, job.pipeline, finished, xlsx=job.xlsx)
     store.remove()
     return job.output
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nanonet.io.lock import alone
 from nanonet.pipeline.conclusion import Conclusion
 from nanonet.pipeline.run import Run, run
 from nanonet.records import (
@@ -92,6 +93,17 @@ def test_an_unfinished_run_of_other_settings_is_refused_and_kept(tmp_path: Path)
     with pytest.raises(InputError, match="other settings"):
         run(job(Means(), tmp_path / "run", a=2))
     assert sorted(path.name for path in (tmp_path / "run" / ".unfinished").iterdir()) == kept
+
+
+def test_a_folder_in_which_another_run_is_at_work_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(job(Means(fail_at={4}), tmp_path / "run"))
+    with alone(tmp_path / "run" / ".unfinished"), pytest.raises(InputError, match="another run is at work"):
+        run(job(Means(), tmp_path / "run"))
+    second = Means()
+    run(job(second, tmp_path / "run"))
+    assert second.seen == [4, 5, 6]
+    assert not (tmp_path / "run" / ".unfinished").exists()
 
 
 def test_a_finished_run_is_not_done_again(tmp_path: Path) -> None:
