@@ -39,9 +39,8 @@ def range_warnings(micrograph: Micrograph, network: TrainedNetwork) -> tuple[str
 
 def _outside(name: str, value: float, low: float, high: float) -> str:
     unit = _UNITS.get(name, "")
-    return (
-        f"{name} {value:.4g} {unit} is outside the {low:.4g} to {high:.4g} {unit} of the network's training"
-    )
+    trained = f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
+    return f"{name} {value:.6g} {unit} is outside the {trained} {unit} of the network's training"
 
 
 def _dose_warning(micrograph: Micrograph, network: TrainedNetwork) -> tuple[str, ...]:
@@ -51,7 +50,7 @@ def _dose_warning(micrograph: Micrograph, network: TrainedNetwork) -> tuple[str,
     low, high = network.trained_range["dose"]
     if dose is None or low / _GUESS <= dose <= high * _GUESS:
         return ()
-    return (_outside("dose", dose, low, high) + " (estimated from the noise; the file gives none)",)
+    return (_outside("dose", float(f"{dose:.2g}"), low, high) + " (estimated from the noise; the file gives none)",)
 
 
 def noise_equivalent_dose(micrograph: Micrograph) -> float | None:
