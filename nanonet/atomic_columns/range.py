@@ -50,7 +50,8 @@ def _dose_warning(micrograph: Micrograph, network: TrainedNetwork) -> tuple[str,
     low, high = network.trained_range["dose"]
     if dose is None or low / _GUESS <= dose <= high * _GUESS:
         return ()
-    return (_outside("dose", float(f"{dose:.2g}"), low, high) + " (estimated from the noise; the file gives none)",)
+    said = _outside("dose", float(f"{dose:.2g}"), low, high)
+    return (f"{said} (estimated from the noise; the file gives none)",)
 
 
 def noise_equivalent_dose(micrograph: Micrograph) -> float | None:
