@@ -3,7 +3,6 @@
 import errno
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -28,10 +27,8 @@ def test_help_loads_no_heavy_package(script: str, root: Path) -> None:
         "heavy = {'torch', 'pandas', 'numpy', 'hydra', 'scipy', 'abtem'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
-    start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code, script], cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert time.perf_counter() - start < 30
 
 
 def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:

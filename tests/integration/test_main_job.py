@@ -1,5 +1,10 @@
 """The main job in small: simulate, train, simulate a movie, read it and compare with the truth."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -104,3 +109,28 @@ def test_a_column_network_refuses_another_task_and_a_missing_pixel_size(
     assert "pixel" in capsys.readouterr().err
     assert main([*words[:3], f"checkpoint={job / 'data'}", f"output={tmp_path / 'b'}"]) == 2
     assert "checkpoint" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_killed_simulation_goes_on_and_ends_the_same(tmp_path: Path) -> None:
+    """SIGKILL to the command and its workers, once some shards are there."""
+    recipe = ("experiment=demo", *SMALL[:3], "workers=2", "simulate.n_structures=8")
+    words = [sys.executable, "-m", "nanonet", "simulate", *recipe]
+    subprocess.run([*words, f"output={tmp_path / 'whole'}"], check=True, capture_output=True)
+    killed = subprocess.Popen(
+        [*words, f"output={tmp_path / 'killed'}"], start_new_session=True, stderr=subprocess.DEVNULL
+    )
+    while killed.poll() is None and len(list((tmp_path / "killed").glob("structure_*"))) < 2:
+        time.sleep(0.01)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    there = {path.name for path in (tmp_path / "killed").glob("structure_*")}
+    assert 0 < len(there) < 8, "the run was not killed half-way"
+    subprocess.run([*words, f"output={tmp_path / 'killed'}"], check=True, capture_output=True)
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return every file of the shards by its place in the folder."""
+    files = (path for path in folder.glob("structure_*/**/*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
