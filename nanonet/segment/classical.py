@@ -1,9 +1,9 @@
 """Particles without a network: rolling ball, Gaussian, threshold, watershed.
 
 The steps are those of Slater et al., Microsc. Microanal. 26, 1168 (2020), as in their ParticleSpy; the
-default lengths are our own. Three steps are added, since nobody sets parameters for a single image here: what
-noise alone would explain is dropped, touching particles are cut at necks only, and each outline is put at half
-of the particle's own height.
+default lengths are our own. Three steps are added, since nobody sets parameters for a single image here:
+what noise alone would explain is dropped, touching particles are cut at necks only, and each outline is put
+at half of the particle's own height.
 """
 
 from __future__ import annotations
