@@ -1,35 +1,48 @@
-"""Training images from stored exit waves: optics, dose, detector and frame drawn afresh each time."""
+"""Training images from shards: optics, dose, detector and frame drawn afresh each time."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nanonet.configuration import build
 from nanonet.records import ColumnSample, InputError
-from simulate.detector import count
-from simulate.frame import draw_origin, expected_image, in_frame, turned
-from simulate.microscope import Microscope
-from simulate.shards import Shard, find_shards, read_manifest, read_shard
+from simulate.imaging import Imaging, Microscope
+from simulate.shards.manifest import read_manifest
+from simulate.shards.store import Shard, find_shards, read_shard
+from simulate.truth import Columns, columns_of
+
+if TYPE_CHECKING:
+    from simulate.imaging import Setting
+    from simulate.view import View
 
 CACHE_BYTES = 512 * 2**20
-"""Waves that a sampler keeps in memory."""
+"""Stored arrays that a sampler keeps in memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """A shard in memory, with the columns that are labelled, in the frame of its box."""
+
+    shard: Shard
+    columns: Columns
 
 
 class ColumnSampler:
-    """Draws samples from a folder of shards.
+    """Draws images of crystals on a zone axis from a folder of shards.
 
     Parameters
     ----------
     shards
-        The folder that `simulate.generate.generate` returned.
+        The folder that `simulate.shards.generate.generate` returned.
     microscope
         What settings are drawn from; None for the one in the shards' manifest.
     crop_pixels
         Edge of the square images.
-    focal_points
-        Nodes of the focal spread for each phonon configuration.
 
     Raises
     ------
@@ -38,25 +51,19 @@ class ColumnSampler:
     """
 
     def __init__(
-        self,
-        shards: str | Path,
-        microscope: Microscope | None = None,
-        crop_pixels: int = 128,
-        focal_points: int = 5,
+        self, shards: str | Path, microscope: Microscope | None = None, crop_pixels: int = 128
     ) -> None:
         self.folder = Path(shards)
-        manifest = read_manifest(self.folder)
+        recipe = read_manifest(self.folder)["recipe"]
+        self.imaging: Imaging = build(recipe["imaging"])
+        self.microscope: Microscope = microscope or build(recipe["microscope"])
         self.structures = find_shards(self.folder)
         if not self.structures:
             raise InputError(f"{self.folder} holds no finished shards: run the simulation again")
-        if crop_pixels < 1 or focal_points < 1:
-            raise InputError(
-                f"crop_pixels and focal_points must be at least 1, got {crop_pixels}, {focal_points}"
-            )
-        self.microscope = microscope or Microscope(**manifest["recipe"]["microscope"])
+        if crop_pixels < 1:
+            raise InputError(f"crop_pixels must be at least 1, got {crop_pixels}")
         self.crop_pixels = crop_pixels
-        self.focal_points = focal_points
-        self._cache: OrderedDict[int, Shard] = OrderedDict()
+        self._cache: OrderedDict[int, _Read] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self.structures)
@@ -65,8 +72,8 @@ class ColumnSampler:
         """Draw an image of a structure.
 
         The particle is turned by a multiple of 90°, perhaps mirrored, shifted by any fraction of a pixel, and
-        seen through a lens and a camera that are drawn from the microscope. Labels go through the same
-        transformation as the waves.
+        seen through a microscope and a detector whose settings are drawn. Labels go through the same
+        transformation as the image.
 
         Parameters
         ----------
@@ -75,32 +82,40 @@ class ColumnSampler:
         rng
             Decides everything that is drawn.
         """
-        shard = self._read(structure)
-        setting = self.microscope.draw(shard.exit_waves.energy, rng)
-        waves, columns = turned(shard.exit_waves, shard.columns, int(rng.integers(4)), bool(rng.integers(2)))
-        side = waves.waves.shape[-1] * waves.sampling
-        origin = draw_origin(side, self.crop_pixels * setting.detector.pixel_size, rng)
-        frame = (self.crop_pixels, self.crop_pixels)
-        expected = expected_image(waves, setting, origin, frame, focal_points=self.focal_points)
-        seen = in_frame(columns, origin, frame, setting.detector.pixel_size)
+        read = self._read(structure)
+        shard = read.shard
+        setting, view = self.scene(shard, rng)
+        expected = self.imaging.expected(shard.stored, shard.side, setting, view)
+        seen = read.columns.seen(view)
         return ColumnSample(
-            image=count(expected, rng),
-            pixel_size=setting.detector.pixel_size,
+            image=setting.record(expected, rng),
+            pixel_size=setting.pixel_size,
             positions=seen.positions,
             depths=seen.depths,
             structure=structure,
             settings=setting.values(),
         )
 
-    def _read(self, structure: int) -> Shard:
+    def scene(self, shard: Shard, rng: np.random.Generator) -> tuple[Setting, View]:
+        """Draw how a structure is seen: the settings of the microscope, and where the image lies."""
+        setting = self.microscope.draw(self.imaging.energy, rng)
+        return setting, setting.view(shard.side, (self.crop_pixels, self.crop_pixels), rng)
+
+    def read(self, structure: int) -> Shard:
+        """Return the shard of a structure, from memory where it was read not long ago."""
+        return self._read(structure).shard
+
+    def _read(self, structure: int) -> _Read:
         if structure in self._cache:
             self._cache.move_to_end(structure)
             return self._cache[structure]
         shard = read_shard(self.folder, structure)
-        self._cache[structure] = shard
-        while (
-            len(self._cache) > 1
-            and sum(s.exit_waves.waves.nbytes for s in self._cache.values()) > CACHE_BYTES
-        ):
+        found = self._cache[structure] = _Read(shard=shard, columns=columns_of(shard.atoms).counted())
+        while len(self._cache) > 1 and sum(_bytes(read.shard) for read in self._cache.values()) > CACHE_BYTES:
             self._cache.popitem(last=False)
-        return shard
+        return found
+
+
+def _bytes(shard: Shard) -> int:
+    arrays = (*shard.stored.values(), *shard.atoms.arrays.values())
+    return sum(array.nbytes for array in arrays)

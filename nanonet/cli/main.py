@@ -14,6 +14,8 @@ from nanonet.cli.usage import COMMANDS, usage
 
 BAD_INPUT = 2
 """Exit code of everything that the user can mend."""
+WORDS = {("simulate", "preview"): "make=preview"}
+"""Words that a command takes besides ``key=value``, and what they stand for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +78,7 @@ def parse(words: Sequence[str]) -> Call:
                 f"'{word}' is no option; known: --config-dir, --trust, --debug, --cfg, -m, --help"
             )
         else:
-            overrides.append(word)
+            overrides.append(WORDS.get((words[0], word), word))
     if "--trust" in found:
         # An environment variable, so that worker processes and sweeps inherit it.
         os.environ["NANONET_TRUST"] = str(found.pop("--trust"))

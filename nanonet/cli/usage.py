@@ -14,7 +14,7 @@ COMMANDS = {
 _FORMS = {
     "train": "nanonet train experiment=NAME shards=FOLDER [output=FOLDER] [group=variant] [key=value]",
     "infer": "nanonet infer pipeline=NAME input=FILE|FOLDER|GLOB [output=FOLDER] [group=variant] [key=value]",
-    "simulate": "nanonet simulate experiment=NAME [output=FOLDER] [key=value]",
+    "simulate": "nanonet simulate [experiment=NAME] [structures=NAME|FILE.yaml] [group=variant] [key=value]",
     "doctor": "nanonet doctor [--physics]",
 }
 
@@ -34,8 +34,10 @@ _KEYS = {
         "-m": "sweep: model.width=16,32 trains one network for each",
     },
     "simulate": {
+        "preview": "draw a sheet of samples with their truth; samples=12, shards=FOLDER, output=NAME.png",
         "output=…": "folder of the data; the same command goes on with it where it was stopped",
-        "workers=2": "processes",
+        "n_structures=100": "how many; more may be asked for later",
+        "workers=2": "processes; cluster=dask or cluster=slurm for other machines",
         "seed=0": "the same seed makes the same data",
     },
     "doctor": {"--physics": "also the physics self-tests of the simulator (half a minute)"},

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nanonet.configuration.own_files import own_files
 from nanonet.configuration.targets import check, listed, suggest
 from nanonet.records import InputError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-TEXT_KEYS = ("input", "output", "checkpoint", "truth", "shards")
+TEXT_KEYS = ("input", "output", "checkpoint", "truth", "shards", "file")
 """Keys whose value is a path: quoted for the user, so that spaces, commas and brackets do no harm."""
 
 
@@ -71,6 +72,12 @@ def _prepare(override: str) -> str:
 def compose(command: str, overrides: Sequence[str], own: Path | None = None) -> DictConfig:
     """Compose the root config of a command with the user's overrides, and check all of it.
 
+    Parameters
+    ----------
+    overrides
+        ``group=variant``, ``group=my/own.yaml`` (a file of the user's, which may build on a shipped variant
+        by ``defaults`` of its own), ``key=value``.
+
     Raises
     ------
     InputError
@@ -81,10 +88,14 @@ def compose(command: str, overrides: Sequence[str], own: Path | None = None) -> 
     from hydra import initialize_config_dir
     from omegaconf import OmegaConf
 
-    search = [f"file://{folder.resolve()}" for folder in own_folders(command, own)]
-    extra = [f"hydra.searchpath=[{','.join(repr(path) for path in search)}]"] if search else []
-    with _one_line(command, own), initialize_config_dir(str(config_folder(command)), version_base="1.3"):
-        words = prepare(overrides)
+    with (
+        own_files(overrides, options(command, own)) as (named, folders),
+        _one_line(command, own),
+        initialize_config_dir(str(config_folder(command)), version_base="1.3"),
+    ):
+        search = [f"file://{folder.resolve()}" for folder in [*folders, *own_folders(command, own)]]
+        extra = [f"hydra.searchpath=[{','.join(repr(path) for path in search)}]"] if search else []
+        words = prepare(named)
         _require_known_roots(command, words, extra, hydra_compose)
         config: DictConfig = hydra_compose("config", [*words, *extra])
         _require_values(config)
@@ -96,6 +107,8 @@ def compose(command: str, overrides: Sequence[str], own: Path | None = None) -> 
 def _require_known_roots(command: str, words: Sequence[str], extra: Sequence[str], composer: Any) -> None:
     """Refuse ``segmnt.sigma=1``: an inner key is added on demand, its node is not."""
     inner = [word for word in words if word.startswith("++")]
+    if not inner:
+        return
     known = {str(key) for key in composer("config", [*[w for w in words if w not in inner], *extra])}
     for word in inner:
         root = re.split(r"[.=]", word.lstrip("+"))[0]
@@ -107,6 +120,8 @@ def _require_values(config: DictConfig) -> None:
     from omegaconf import OmegaConf
 
     missing = [str(key) for key in config if OmegaConf.is_missing(config, str(key))]
+    # Inner keys only then: those that refer to a missing one raise.
+    missing = missing or sorted(OmegaConf.missing_keys(config))
     if missing:
         raise InputError(f"{missing[0]} is missing: give {missing[0]}=… (--help says what it is)")
 
@@ -128,7 +143,7 @@ class _one_line:  # noqa: N801 - a context manager, used like a function
 
     def _explain(self, error: BaseException) -> str:
         text = str(error)
-        chosen = re.search(r"Could not find '([^']+)'", text)
+        chosen = re.search(r"Could not (?:find|load) '([^']+)'", text)
         if chosen:
             group, _, name = chosen.group(1).rpartition("/")
             known = options(self.command, self.own).get(group, [])

@@ -1,24 +1,35 @@
-import numpy as np
+from pathlib import Path
+
 import pytest
 
-from simulate.exit_wave import ExitWaves, WaveRecipe, enclose, exit_waves
-from simulate.structures import ParticleRecipe, make_particle
-from simulate.truth import Columns, columns_of
+from simulate.shards.generate import generate
+from simulate.structures.orientation import ZoneAxis
+from simulate.structures.recipe import ParticleRecipe
+from simulate.tem.exit_wave import Multislice
+from simulate.tem.hrtem import HRTEM
+from simulate.tem.microscope import Microscope
 
 
 @pytest.fixture(scope="session")
 def small_recipe() -> ParticleRecipe:
-    return ParticleRecipe(diameter=(10.0, 11.0), depth=(2, 3), steps=1, mistilt=0.0)
+    return ParticleRecipe(
+        diameter=(10.0, 11.0), depth=(2, 3), orientation=ZoneAxis(axes=((1, 1, 0),), mistilt=0.0)
+    )
 
 
 @pytest.fixture(scope="session")
-def quick_waves() -> WaveRecipe:
-    return WaveRecipe(frozen_phonons=2, slice_thickness=2.0, padding=5.0)
+def quick_waves() -> HRTEM:
+    return HRTEM(multislice=Multislice(slice_thickness=2.0), diffuse_waves=1, padding=5.0)
 
 
 @pytest.fixture(scope="session")
-def ceria(small_recipe: ParticleRecipe, quick_waves: WaveRecipe) -> tuple[ExitWaves, Columns]:
-    particle = make_particle(small_recipe, np.random.default_rng([3, 1]))
-    atoms = enclose(particle.atoms(), quick_waves)
-    sigma = particle.sites.crystal.thermal_displacements
-    return exit_waves(atoms, quick_waves, displacements=sigma, seed=(3, 1)), columns_of(atoms)
+def ceria_shards(tmp_path_factory, small_recipe: ParticleRecipe, quick_waves: HRTEM) -> Path:
+    """Two small ceria particles on [110]."""
+    return generate(
+        structures=small_recipe,
+        imaging=quick_waves,
+        microscope=Microscope(dose=3000.0),
+        output=tmp_path_factory.mktemp("ceria") / "shards",
+        n_structures=2,
+        seed=3,
+    )

@@ -1,6 +1,6 @@
 import pytest
 
-from simulate.selftest import Check, run_selftests
+from simulate.check import Check, run_selftests
 
 
 def test_all_physics_holds_on_this_machine():

@@ -60,7 +60,7 @@ def write_hspy(
     name = Path(path).name
     heading = (title or Path(path).stem).encode("utf-8", errors="replace").decode()
     with atomic_path(path) as temporary, temporary.open("w+b", buffering=0) as raw:
-        disk = _ForgivingFile(raw)
+        disk = ForgivingFile(raw)
         first: np.ndarray | None = None
         count = 0
         with h5py.File(disk, "w") as file:
@@ -80,7 +80,7 @@ def write_hspy(
         disk.raise_failure()
 
 
-class _ForgivingFile(io.RawIOBase):
+class ForgivingFile(io.RawIOBase):
     """A file that keeps its first failed write to itself, for HDF5 crashes the program when one fails.
 
     After a failure nothing more reaches the disk, while HDF5 believes that it did; `raise_failure` tells.

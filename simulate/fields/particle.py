@@ -1,0 +1,124 @@
+"""A particle of a field: a solid of a material, turned and put somewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from simulate.crystals import Crystal
+from simulate.fields.chords import thickness_along
+from simulate.structures.solids import Solid
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldParticle:
+    """A particle, in the frame of the image: x to the right, y down, beam along +z.
+
+    Parameters
+    ----------
+    rotation
+        (3, 3) turns the frame of solid and crystal into the image's.
+    position
+        (y, x) [Å] of the solid's origin from the centre of the image's first pixel.
+    height
+        z [Å] of the solid's origin; particles with lower z are met by the beam first.
+    bend
+        By how much the lattice turns over a length [rad/Å]: (about x along y, about y along x).
+    diameter
+        That the shape was asked for [Å].
+    shape
+        Name of its family.
+    """
+
+    solid: Solid
+    crystal: Crystal
+    rotation: Float[np.ndarray, "3 3"]
+    diameter: float
+    shape: str
+    position: tuple[float, float] = (0.0, 0.0)
+    height: float = 0.0
+    bend: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outline:
+    """A particle on the pixels of an image, whole: also what other particles or the frame hide.
+
+    Parameters
+    ----------
+    corner
+        Pixel (y, x) of the image that the first one of ``thickness`` is; it may lie outside.
+    thickness
+        (g, h, w) mean thickness [Å] of each grain over each pixel, float32.
+    mask
+        (h, w) pixels of which the particle covers half or more.
+    """
+
+    corner: tuple[int, int]
+    thickness: Float[np.ndarray, "g h w"]
+    mask: Bool[np.ndarray, "h w"]
+
+    @property
+    def total(self) -> Float[np.ndarray, "h w"]:
+        """Thickness of the particle [Å]."""
+        return np.asarray(self.thickness.sum(axis=0))
+
+    def clip(
+        self, shape: tuple[int, int], margin: int = 0
+    ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        """Return which pixels of an image with a margin it covers, and which of its own those are.
+
+        Parameters
+        ----------
+        shape
+            (y, x) pixels, those of the margin included.
+        margin
+            Pixels on each side before the image proper begins.
+        """
+        image, own = [], []
+        corner = (self.corner[0] + margin, self.corner[1] + margin)
+        for first, size, limit in zip(corner, self.mask.shape, shape, strict=True):
+            low, high = max(first, 0), max(min(first + size, limit), max(first, 0))
+            image.append(slice(low, high))
+            own.append(slice(low - first, high - first))
+        return (image[0], image[1]), (own[0], own[1])
+
+
+def outline(particle: FieldParticle, pixel_size: float) -> Outline:
+    """Return a particle on the pixels of an image, each the mean over 2 × 2 points or more.
+
+    Parameters
+    ----------
+    pixel_size
+        Å.
+    """
+    reach = particle.solid.reach / pixel_size
+    finer = int(np.clip(np.ceil(12 / reach), 2, 8))
+    middle = np.array(particle.position) / pixel_size
+    low, high = (np.floor(middle - reach).astype(int), np.ceil(middle + reach).astype(int) + 1)
+    steps = (np.arange(finer) + 0.5) / finer - 0.5
+    y, x = ((np.arange(a, b)[:, None] + steps).ravel() - m for a, b, m in zip(low, high, middle, strict=True))
+    points = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)[:, ::-1] * pixel_size
+    fine = thickness_along(particle.solid, particle.rotation, points)
+    blocks = fine.reshape(len(fine), high[0] - low[0], finer, high[1] - low[1], finer)
+    covered = (blocks.sum(axis=0) > 0).mean(axis=(1, 3))
+    return _trimmed(low, blocks.mean(axis=(2, 4)).astype(np.float32), covered)
+
+
+def _trimmed(
+    corner: np.ndarray, thickness: Float[np.ndarray, "g h w"], covered: Float[np.ndarray, "h w"]
+) -> Outline:
+    """Return an outline without the empty pixels around it."""
+    rows, columns = (np.flatnonzero(covered.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return Outline(
+            corner=(int(corner[0]), int(corner[1])), thickness=thickness[:, :1, :1], mask=covered[:1, :1] > 1
+        )
+    own = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return Outline(
+        corner=(int(corner[0] + rows[0]), int(corner[1] + columns[0])),
+        thickness=np.ascontiguousarray(thickness[:, own[0], own[1]]),
+        mask=covered[own] >= 0.5,
+    )

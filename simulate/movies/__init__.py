@@ -1,0 +1,1 @@
+"""Particles that change with time, filmed with the truth of every frame."""

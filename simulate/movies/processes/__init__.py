@@ -1,0 +1,1 @@
+"""What happens to particles, one process a file."""

@@ -1,0 +1,1 @@
+"""HAADF and ADF: multislice, PRISM and a calibrated linear model; the scan and its noise."""

@@ -1,0 +1,155 @@
+"""Which column of the library each atom of a specimen is like, and how deep in it the atom lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from simulate.specimen import COLUMN, COUNTED, INSTANCE
+from simulate.stem.atom import ring_cross_sections
+from simulate.stem.cross_sections import MISTILTS, TILTS, Entry, annulus_rings, nearest_entry
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+RADIUS = 2.0
+"""Within which atoms before an atom shade it, where there are no columns [Å]."""
+
+
+def atom_cross_sections(
+    atoms: Atoms, entries: Sequence[Entry], *, energy: float, inner: float, outer: float
+) -> Float[np.ndarray, "n tilt"]:
+    """Return what each atom scatters onto an annulus [Å²], for each ring of directions of the illumination.
+
+    The counted atoms of columns channel as those of the library's columns of the same element, spacing and
+    mistilt, by how many atoms of the column lie before them. Counted atoms off all zone axes are shaded by
+    what lies before them; all other atoms scatter as free ones.
+
+    Parameters
+    ----------
+    atoms
+        With the per-atom arrays of `simulate.specimen`; all counted and of one particle where they have none.
+    entries
+        Of the library, for one energy.
+    inner, outer
+        Of the annulus [mrad].
+    """
+    rings = annulus_rings(inner, outer)
+    edges = [low for low, _, _ in rings] + [outer]
+    which = [ring for _, _, ring in rings]
+    enhancement = np.ones((len(atoms), len(TILTS) - 1, len(rings)))
+    for rows, entry, mistilt, depth in _groups(atoms, entries):
+        table = _at_mistilt(entry, mistilt)[:, :, which]
+        enhancement[rows] = _at_depth(table, depth)
+    symbols = np.array(atoms.get_chemical_symbols())
+    alone = {s: ring_cross_sections(s, energy, edges) for s in np.unique(symbols)}
+    free = np.array([alone[s] for s in symbols]).reshape(len(atoms), len(rings))
+    return np.asarray((enhancement * free[:, None, :]).sum(axis=2), dtype=np.float32)
+
+
+Group = tuple[Int[np.ndarray, " m"], Entry, float, Float[np.ndarray, " m"]]
+
+
+def _groups(atoms: Atoms, entries: Sequence[Entry]) -> list[Group]:
+    """Return atoms that channel alike: rows, entry, mistilt [degrees], how many atoms lie before each."""
+    columns, counted, instances = _labels(atoms)
+    symbols = np.array(atoms.get_chemical_symbols())
+    found: list[Group] = []
+    for instance in np.unique(instances[counted]):
+        rows = np.flatnonzero(counted & (instances == instance))
+        on_axis = columns[rows] >= 0
+        if on_axis.any():
+            found += _column_groups(rows[on_axis], columns, symbols, atoms.positions, entries)
+        if not on_axis.all():
+            loose = rows[~on_axis]
+            found += _loose_groups(loose, symbols, atoms.positions, entries)
+    return found
+
+
+def _labels(
+    atoms: Atoms,
+) -> tuple[Int[np.ndarray, " n"], Bool[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    count = len(atoms)
+    columns = atoms.arrays.get(COLUMN, np.full(count, -1))
+    counted = atoms.arrays.get(COUNTED, np.ones(count, dtype=bool)).astype(bool)
+    return columns, counted, atoms.arrays.get(INSTANCE, np.ones(count, dtype=int))
+
+
+def _column_groups(
+    rows: Int[np.ndarray, " m"],
+    columns: Int[np.ndarray, " n"],
+    symbols: np.ndarray,
+    positions: Float[np.ndarray, "n 3"],
+    entries: Sequence[Entry],
+) -> list[Group]:
+    """Return the groups of a particle that lies on a zone axis: one an element."""
+    order = rows[np.lexsort((positions[rows, 2], columns[rows]))]
+    first = np.append(True, np.diff(columns[order]) != 0)
+    starts = np.flatnonzero(first)
+    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+    steps = np.diff(positions[order], axis=0)[~first[1:]]
+    spacing = float(np.median(steps[:, 2])) if len(steps) else None
+    mistilt = _mistilt(steps) if len(steps) else 0.0
+    groups: list[Group] = []
+    for symbol in np.unique(symbols[order]):
+        chosen = symbols[order] == symbol
+        entry, on_axis = nearest_entry(entries, str(symbol), spacing)
+        # Particles of one atomic layer have no spacing; the first atom channels alike on all axes.
+        angle = mistilt if on_axis or spacing is None else MISTILTS[-1]
+        groups.append((order[chosen], entry, angle, rank[chosen].astype(float)))
+    return groups
+
+
+def _mistilt(steps: Float[np.ndarray, "m 3"]) -> float:
+    """Return the angle between beam and columns [degrees], of the steps from atom to atom in columns."""
+    along = steps.sum(axis=0)
+    return float(np.degrees(np.arctan2(np.hypot(along[0], along[1]), along[2])))
+
+
+def _loose_groups(
+    rows: Int[np.ndarray, " m"],
+    symbols: np.ndarray,
+    positions: Float[np.ndarray, "n 3"],
+    entries: Sequence[Entry],
+) -> list[Group]:
+    """Return the groups of atoms off all zone axes, where what lies before an atom counts by its density."""
+    before = _before(positions[rows]) / (np.pi * RADIUS**2)
+    groups: list[Group] = []
+    for symbol in np.unique(symbols[rows]):
+        chosen = symbols[rows] == symbol
+        entry, _ = nearest_entry(entries, str(symbol), None)
+        groups.append((rows[chosen], entry, MISTILTS[-1], before[chosen] * entry.area))
+    return groups
+
+
+def _before(positions: Float[np.ndarray, "m 3"]) -> Float[np.ndarray, " m"]:
+    """Return how many atoms lie before each one, within `RADIUS` across the beam."""
+    from scipy.spatial import cKDTree
+
+    pairs = cKDTree(positions[:, :2]).query_pairs(RADIUS, output_type="ndarray")
+    first = positions[pairs[:, 0], 2] < positions[pairs[:, 1], 2]
+    behind = np.where(first, pairs[:, 1], pairs[:, 0])
+    return np.bincount(behind, minlength=len(positions)).astype(float)
+
+
+def _at_mistilt(entry: Entry, mistilt: float) -> Float[np.ndarray, "depth tilt ring"]:
+    """Return the enhancement by depth, interpolated between the library's mistilts [degrees]."""
+    table = entry.enhancement()
+    place = np.interp(mistilt, MISTILTS, np.arange(len(MISTILTS)))
+    low = min(int(place), len(MISTILTS) - 2)
+    mixed = table[low] + (place - low) * (table[low + 1] - table[low])
+    return np.asarray(mixed.transpose(1, 0, 2))
+
+
+def _at_depth(
+    table: Float[np.ndarray, "depth tilt ring"], depth: Float[np.ndarray, " m"]
+) -> Float[np.ndarray, "m tilt ring"]:
+    """Return the enhancement at depths between the table's; beyond it, that of its last atoms."""
+    known = np.concatenate([table, table[-3:].mean(axis=0, keepdims=True)])
+    place = np.clip(depth, 0, len(known) - 1)
+    low = np.minimum(place.astype(int), len(known) - 2)
+    part = (place - low)[:, None, None]
+    return np.asarray(known[low] * (1 - part) + known[low + 1] * part)
