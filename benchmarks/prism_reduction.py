@@ -2,7 +2,7 @@
 
 Both are given the same scattering matrix of a gold particle and return the same images: an annulus of 80 to
 160 mrad, 200 kV, 23 mrad, at every scan point of a grid over the whole box. abTEM is timed with each of
-several batch sizes, for one setting of the 8 (it takes them one after the other), and its fastest counts.
+some batch sizes, for one setting of the 8 (it takes them one after the other); the fastest run of each counts.
 Times are of the processor, so that other work on the machine does not matter.
 """
 
@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-INTERPOLATIONS = {"quick": (2, 4), "full": (1, 2, 4)}
-BATCHES = {"quick": (4, 24), "full": (1, 4, 12, 24, 96)}
+CASES = {"quick": ((1, 14.0), (2, 20.0)), "full": ((1, 20.0), (2, 20.0), (2, 32.0), (4, 40.0))}
+"""(interpolation, box [Å]): windows of 10 Å and more, smaller ones cut the probe."""
+BATCHES = {1: (96,), 2: (4, 24), 4: (4, 24)}
 
 
 def particle(diameter: float, side: float) -> Any:
@@ -77,7 +78,8 @@ def compare(atoms: Any, interpolation: int, batches: tuple[int, ...]) -> dict[st
         lambda: list(scattering_matrices(potential, probes, [annulus], interpolation=interpolation))
     )
     points = tuple(n + -n % interpolation for n in scan_points(200e3, 23.0, matrix.sides))
-    images, ours = timed(lambda: reduce_grid(matrix, probes, [annulus], points)[:, 0].numpy())
+    runs = [timed(lambda: reduce_grid(matrix, probes, [annulus], points)[:, 0].numpy()) for _ in range(2)]
+    images, ours = min(runs, key=lambda run: run[1])
     other = abtem_matrix(matrix)
     runs = [
         timed(lambda batch=batch: abtem_images(other, probes[0], annulus, points, batch)) for batch in batches
@@ -107,21 +109,23 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    side = 20.0 if mode == "quick" else 28.0
-    atoms = particle(side - 8.0, side)
-    print(f"gold sphere of {side - 8:.0f} Å in a box of {side:.0f} Å, 8 probe settings, one thread, s of CPU")
-    print("interpolation  beams  scan points  making S  abTEM reduces  batched  speed-up  difference / mean")
-    rows = {}
-    for interpolation in INTERPOLATIONS[mode]:
-        row = rows[interpolation] = compare(atoms, interpolation, BATCHES[mode])
+    print("gold in vacuum of 4 Å, 8 probe settings, one thread, s of CPU")
+    print(
+        "interpolation   box  beams  scan points  making S  abTEM reduces  batched  speed-up  difference / mean"
+    )
+    rows = []
+    for interpolation, side in CASES[mode]:
+        row = compare(particle(side - 8.0, side), interpolation, BATCHES[interpolation])
+        rows.append(row)
         print(
-            f"{interpolation:13d}  {row['beams']:5.0f}  {row['points']:11.0f}  {row['making']:8.1f}  "
-            f"{row['abtem']:13.1f}  {row['ours']:7.2f}  {row['speedup']:8.1f}  {row['difference']:.1e}",
+            f"{interpolation:13d}  {side:2.0f} Å  {row['beams']:5.0f}  {row['points']:11.0f}  "
+            f"{row['making']:8.1f}  {row['abtem']:13.1f}  {row['ours']:7.2f}  {row['speedup']:8.1f}  "
+            f"{row['difference']:.1e}",
             flush=True,
         )
     headline = {
-        "prism_reduction_speedup": round(min(row["speedup"] for row in rows.values()), 1),
-        "prism_reduction_difference": max(row["difference"] for row in rows.values()),
+        "prism_reduction_speedup": round(min(row["speedup"] for row in rows), 1),
+        "prism_reduction_difference": max(row["difference"] for row in rows),
     }
     print(json.dumps(headline))
 

@@ -135,7 +135,7 @@ def estimated_volume(positions: Float[np.ndarray, "n 3"]) -> float:
             ):
                 continue
             volumes.append(ConvexHull(cells.vertices[corners]).volume)
-            if len(volumes) == 100:
+            if len(volumes) == 60:
                 break
     except QhullError:
         pass  # fewer atoms than a tessellation needs, or all in one plane

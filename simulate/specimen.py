@@ -20,6 +20,9 @@ INSTANCE = "instance"
 DISPLACEMENT = "displacement"
 """Per-atom array (n, 3): static displacement from the ideal lattice site [Å], in the frame of the atoms."""
 
+FOCAL_PLANE = "focal_plane"
+"""Key of ``atoms.info`` in a box: the height [Å] that a defocus of 0 focuses, the particle's middle."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Specimen:

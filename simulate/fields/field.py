@@ -91,13 +91,13 @@ class FieldTruth:
     @cached_property
     def areas(self) -> Float[np.ndarray, " n"]:
         """Projected areas [Å²]."""
-        return np.array([o.mask.sum() for o in self.outlines], dtype=float) * self.field.pixel_size**2
+        return np.array([o.area for o in self.outlines], dtype=float) * self.field.pixel_size**2
 
     @cached_property
     def visible(self) -> Float[np.ndarray, " n"]:
         """Share of each particle's area that carries its label."""
-        seen = np.bincount(self.labels.ravel(), minlength=len(self) + 1)[1:] * self.field.pixel_size**2
-        return np.asarray(seen / np.maximum(self.areas, 1e-9))
+        seen = np.bincount(self.labels.ravel(), minlength=len(self) + 1)[1:]
+        return np.asarray(seen / np.maximum([o.mask.sum() for o in self.outlines], 1))
 
     @cached_property
     def overlapped(self) -> Float[np.ndarray, " n"]:

@@ -54,11 +54,14 @@ class Outline:
         (g, h, w) mean thickness [Å] of each grain over each pixel, float32.
     mask
         (h, w) pixels of which the particle covers half or more.
+    area
+        Pixels, counted by the share of each that it covers.
     """
 
     corner: tuple[int, int]
     thickness: Float[np.ndarray, "g h w"]
     mask: Bool[np.ndarray, "h w"]
+    area: float
 
     @property
     def total(self) -> Float[np.ndarray, "h w"]:
@@ -86,8 +89,12 @@ class Outline:
         return (image[0], image[1]), (own[0], own[1])
 
 
+LARGE = 100
+"""Pixels of radius from which on the middle of each pixel stands for all of it."""
+
+
 def outline(particle: FieldParticle, pixel_size: float) -> Outline:
-    """Return a particle on the pixels of an image, each the mean over 2 × 2 points or more.
+    """Return a particle on the pixels of an image, each the mean over several points of it.
 
     Parameters
     ----------
@@ -95,7 +102,8 @@ def outline(particle: FieldParticle, pixel_size: float) -> Outline:
         Å.
     """
     reach = particle.solid.reach / pixel_size
-    finer = int(np.clip(np.ceil(12 / reach), 2, 8))
+    # An odd number of points along an axis: half of an even one would make outlines too large.
+    finer = 1 if reach > LARGE else 2 * int(np.clip(np.ceil(6 / reach), 1, 4)) + 1
     middle = np.array(particle.position) / pixel_size
     low, high = (np.floor(middle - reach).astype(int), np.ceil(middle + reach).astype(int) + 1)
     steps = (np.arange(finer) + 0.5) / finer - 0.5
@@ -113,12 +121,11 @@ def _trimmed(
     """Return an outline without the empty pixels around it."""
     rows, columns = (np.flatnonzero(covered.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
-        return Outline(
-            corner=(int(corner[0]), int(corner[1])), thickness=thickness[:, :1, :1], mask=covered[:1, :1] > 1
-        )
+        rows = columns = np.zeros(1, dtype=int)
     own = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     return Outline(
         corner=(int(corner[0] + rows[0]), int(corner[1] + columns[0])),
         thickness=np.ascontiguousarray(thickness[:, own[0], own[1]]),
         mask=covered[own] >= 0.5,
+        area=float(covered.sum()),
     )

@@ -63,7 +63,7 @@ def _beyond(symbol: str, energy: float, angle: float) -> float:
 
 @lru_cache(maxsize=128)
 def _integrals(symbol: str, energy: float) -> Callable[[float], float]:
-    """Return the cross-section beyond θ [Å²] times θ² + 100 mrad², nearly straight over the latter's logarithm."""
+    """Return (θ² + 100 mrad²) times the cross-section beyond θ, smooth over the former's logarithm."""
     from scipy.interpolate import PchipInterpolator
 
     rings = ring_cross_sections(symbol, energy, list(ANGLES))

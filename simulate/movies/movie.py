@@ -28,7 +28,8 @@ from simulate.movies.tables import write_atoms, write_events, write_tables
 from simulate.movies.track import Track, make_track, write_track
 from simulate.shards.manifest import MANIFEST, begin
 from simulate.shards.recipe import as_node
-from simulate.specimen import Environment, Specimen
+from simulate.specimen import Environment, Specimen, SpecimenRecipe
+from simulate.structures.mixture import Mixture
 from simulate.structures.particle import Particle
 from simulate.structures.recipe import ParticleRecipe, make_particle
 
@@ -40,7 +41,7 @@ BATCH = 64
 
 def generate_movie(
     *,
-    structures: ParticleRecipe,
+    structures: SpecimenRecipe,
     imaging: Imaging,
     microscope: Microscope,
     movie: MovieRecipe,
@@ -56,7 +57,7 @@ def generate_movie(
     Parameters
     ----------
     structures
-        What the particles are drawn from.
+        What the particles are drawn from: a `ParticleRecipe`, or a `Mixture` of them.
     imaging, environment, cluster
         As in `simulate.shards.generate.generate`.
     microscope
@@ -105,7 +106,7 @@ def generate_movie(
 
 def _prepare(
     folder: Path,
-    structures: ParticleRecipe,
+    structures: SpecimenRecipe,
     imaging: Imaging,
     movie: MovieRecipe,
     environment: Environment | None,
@@ -114,7 +115,7 @@ def _prepare(
     """Draw the particles, let them live, and make the folder of their states ready."""
     seed = int(manifest["seed"])
     rngs = (np.random.default_rng([seed, index]) for index in range(movie.motion.particles))
-    particles = [make_particle(structures, rng) for rng in rngs]
+    particles = [_draw_particle(structures, rng) for rng in rngs]
     history = np.random.default_rng([seed, 0, 3])
     track = make_track(particles, movie.processes, movie.motion, movie.moments, history)
     count = int(track.distinct()[-1]) + 1
@@ -123,6 +124,22 @@ def _prepare(
     surroundings = np.random.default_rng([seed, 0, 2])
     facts = _facts(particles)
     return track, set_stage(folder / STATES, track, facts, imaging, environment, surroundings)
+
+
+def _draw_particle(recipe: SpecimenRecipe, rng: np.random.Generator) -> Particle:
+    """Draw a particle on its lattice, the only kind of specimen whose atoms have places to go to.
+
+    Raises
+    ------
+    InputError
+        If the recipe is of another kind.
+    """
+    while isinstance(recipe, Mixture):
+        recipe = recipe.choose(rng)
+    if not isinstance(recipe, ParticleRecipe):
+        kind = type(recipe).__name__
+        raise InputError(f"movies are made of a ParticleRecipe, got a {kind}: choose other structures")
+    return make_particle(recipe, rng)
 
 
 def _facts(particles: Sequence[Particle]) -> Specimen:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nanonet.records import InputError
-from simulate.specimen import INSTANCE
+from simulate.specimen import FOCAL_PLANE, INSTANCE
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -55,7 +55,9 @@ def enclose(
     height = float(high[2] - low[2] + 2 * BEAM_MARGIN)
     middle = np.append(particle.mean(axis=0)[:2], (low[2] + high[2]) / 2)
     placed = atoms.copy()
-    placed.positions += np.array([side, side, height]) / 2 - middle
+    shift = np.array([side, side, height]) / 2 - middle
+    placed.positions += shift
+    placed.info[FOCAL_PLANE] = float(particle.mean(axis=0)[2] + shift[2])
     placed.set_cell([side, side, height])
     placed.pbc = True
     if INSTANCE in placed.arrays:

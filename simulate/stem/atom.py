@@ -24,7 +24,7 @@ def ring_cross_sections(symbol: str, energy: float, edges: Sequence[float]) -> F
 
     The atom is a phase object (Moliere): its amplitude is the Hankel transform of exp(iσv) - 1, v its
     projected potential. Of gold at 200 kV that is 0.7 of Born's approximation, and it is what one slice of a
-    converged multislice calculation scatters. Thermal motion changes where a free atom scatters, not how much.
+    converged multislice calculation scatters. Thermal motion changes where an atom scatters, not how much.
 
     Parameters
     ----------

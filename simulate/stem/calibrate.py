@@ -39,15 +39,16 @@ class Calibration:
     thickness
         Greatest along the beam [Å].
     outer
-        Largest angle of scattering that the grid holds [mrad].
+        Largest angle of scattering that the grid holds [mrad]: what a detector collects at 160 mrad of a wave
+        that comes in at 30 mrad from the other side has been scattered by 190 mrad.
     seed
         Of displacements and directions.
     """
 
-    frozen_phonons: int = 32
+    frozen_phonons: int = 16
     width: float = 13.0
-    thickness: float = 80.0
-    outer: float = 162.0
+    thickness: float = 64.0
+    outer: float = 188.0
     seed: int = 0
 
 
@@ -88,7 +89,7 @@ def main() -> None:
     parser.add_argument("materials", nargs="+", help="names of built-in cubic crystals")
     parser.add_argument("--zone-axes", nargs="+", default=["110", "100", "111"])
     parser.add_argument("--energies", nargs="+", type=float, default=[200e3, 300e3], help="eV")
-    parser.add_argument("--frozen-phonons", type=int, default=32)
+    parser.add_argument("--frozen-phonons", type=int, default=Calibration.frozen_phonons)
     parser.add_argument("--output", type=Path, default=LIBRARY)
     words = parser.parse_args()
     import torch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,14 +16,35 @@ from simulate.stem.cross_sections import MISTILTS, TILTS, Entry, annulus_rings, 
 if TYPE_CHECKING:
     from ase import Atoms
 
+BROADENING = 0.0012
+"""By how much the square of the width that an atom appears with grows with the square of its depth [Å²]."""
+BROADENED = 8
+"""Depth up to which it does."""
 RADIUS = 2.0
 """Within which atoms before an atom shade it, where there are no columns [Å]."""
 
 
-def atom_cross_sections(
+@dataclass(frozen=True, kw_only=True)
+class Channelled:
+    """What channelling makes of atoms.
+
+    Parameters
+    ----------
+    scattered
+        What each atom scatters onto the annulus [Å²], for each ring of directions of the illumination.
+    broadening
+        Mean square along one axis [Å²] of how much farther from an atom than the probe reaches electrons are
+        that it scatters: a column draws in those that fall beside it.
+    """
+
+    scattered: Float[np.ndarray, "n tilt"]
+    broadening: Float[np.ndarray, " n"]
+
+
+def channelled(
     atoms: Atoms, entries: Sequence[Entry], *, energy: float, inner: float, outer: float
-) -> Float[np.ndarray, "n tilt"]:
-    """Return what each atom scatters onto an annulus [Å²], for each ring of directions of the illumination.
+) -> Channelled:
+    """Return what atoms scatter onto an annulus.
 
     The counted atoms of columns channel as those of the library's columns of the same element, spacing and
     mistilt, by how many atoms of the column lie before them. Counted atoms off all zone axes are shaded by
@@ -41,13 +63,24 @@ def atom_cross_sections(
     edges = [low for low, _, _ in rings] + [outer]
     which = [ring for _, _, ring in rings]
     enhancement = np.ones((len(atoms), len(TILTS) - 1, len(rings)))
+    broadening = np.zeros(len(atoms))
     for rows, entry, mistilt, depth in _groups(atoms, entries):
-        table = _at_mistilt(entry, mistilt)[:, :, which]
-        enhancement[rows] = _at_depth(table, depth)
+        table = _at_mistilt(entry, mistilt)
+        enhancement[rows] = _at_depth(table[:, :, which], depth)
+        kept = _kept(_at_mistilt(entry, 0.0), table)
+        broadening[rows] = BROADENING * kept * np.minimum(depth, BROADENED) ** 2
     symbols = np.array(atoms.get_chemical_symbols())
     alone = {s: ring_cross_sections(s, energy, edges) for s in np.unique(symbols)}
     free = np.array([alone[s] for s in symbols]).reshape(len(atoms), len(rings))
-    return np.asarray((enhancement * free[:, None, :]).sum(axis=2), dtype=np.float32)
+    return Channelled(scattered=(enhancement * free[:, None, :]).sum(axis=2), broadening=broadening)
+
+
+def _kept(
+    aligned: Float[np.ndarray, "depth tilt ring"], tilted: Float[np.ndarray, "depth tilt ring"]
+) -> float:
+    """Return the share of channelling on the zone axis that is left at a mistilt."""
+    full, left = (table[:BROADENED].mean() - table[0].mean() for table in (aligned, tilted))
+    return float(np.clip(left / max(full, 1e-6), 0.0, 1.0))
 
 
 Group = tuple[Int[np.ndarray, " m"], Entry, float, Float[np.ndarray, " m"]]

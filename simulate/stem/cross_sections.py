@@ -181,7 +181,7 @@ def annulus_rings(inner: float, outer: float) -> list[tuple[float, float, int]]:
 
 
 def cone_shares(semiangle_cutoff: float) -> Float[np.ndarray, " tilt"]:
-    """Return the share of the illumination's cone [mrad] that each of the library's rings of directions has.
+    """Return the weight of each of the library's rings of directions in an illumination's cone [mrad].
 
     Raises
     ------
@@ -190,6 +190,8 @@ def cone_shares(semiangle_cutoff: float) -> Float[np.ndarray, " tilt"]:
     """
     if not 0 < semiangle_cutoff <= WIDEST:
         raise InputError(f"semiangle_cutoff must lie within 0 and {WIDEST} mrad, got {semiangle_cutoff} mrad")
-    bounds = np.array([*TILTS[:-1], np.inf])
-    inside = np.minimum(bounds, semiangle_cutoff) ** 2
-    return np.asarray(np.diff(inside) / semiangle_cutoff**2)
+    edges = np.array(TILTS)
+    middles = (edges[:-1] ** 2 + edges[1:] ** 2) / 2
+    # Directions fill the cone evenly, so their angles squared do; between the rings' middles is interpolated.
+    squares = (np.arange(1000) + 0.5) / 1000 * semiangle_cutoff**2
+    return np.array([np.interp(squares, middles, ring).mean() for ring in np.eye(len(middles))])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from nanonet.records import InputError
-from simulate.stem.channelling import atom_cross_sections
+from simulate.stem.channelling import channelled
 from simulate.stem.cross_sections import cone_shares, library
 from simulate.stem.spread import image_of_points
 
@@ -86,13 +86,12 @@ class LinearHAADF:
         if missing:
             raise InputError(f"thermal_displacements lacks {', '.join(missing)}: give its displacement in Å")
         positions = atoms.positions - np.array([0.0, 0.0, atoms.cell[2, 2] / 2])
-        scattered = atom_cross_sections(
-            atoms, library(self.energy), energy=self.energy, inner=self.inner, outer=self.outer
-        )
-        widths = np.hypot(ATOM_WIDTH, [displacements[symbol] for symbol in symbols])
+        made = channelled(atoms, library(self.energy), energy=self.energy, inner=self.inner, outer=self.outer)
+        thermal = np.array([displacements[symbol] for symbol in symbols])
+        widths = np.sqrt(ATOM_WIDTH**2 + thermal**2 + made.broadening)
         return {
             "positions": positions.astype(np.float32),
-            "scattered": scattered,
+            "scattered": made.scattered.astype(np.float32),
             "widths": widths.astype(np.float32),
         }
 

@@ -21,8 +21,8 @@ from simulate.tem.optics import wavelength
 if TYPE_CHECKING:
     import torch
 
-FINER = 3
-"""Points of the grid that a potential is exponentiated on, for each of the waves' grid."""
+FINER = 2.5
+"""Points along an axis of the grid that potentials are exponentiated on, for each of the waves' grid."""
 
 
 class PlaneWaves:
@@ -45,8 +45,10 @@ class PlaneWaves:
         self.square = torch.from_numpy(square)
         self.kept = torch.from_numpy(square <= limit**2)
         symbols = sorted(set(planes.atoms.get_chemical_symbols()))
-        self.fine = tuple(FINER * n for n in self.shape)
+        self.fine = tuple(_fast(FINER * n) for n in self.shape)
         self.fine_k = [np.fft.fftfreq(n, d / n) for n, d in zip(self.fine, self.side, strict=True)]
+        self.fine_k[1] = self.fine_k[1][: self.fine[1] // 2 + 1]  # the potential is real
+        self.half = (self.fine[0], self.fine[1] // 2 + 1)
         square = self.fine_k[0][:, None] ** 2 + self.fine_k[1] ** 2
         scale = np.prod(self.fine) / np.prod(self.side)
         lobato = validate_parametrization(PARAMETRIZATION)
@@ -125,7 +127,7 @@ class PlaneWaves:
         """
         import torch
 
-        atoms, total = self.planes.atoms, torch.zeros(self.fine, dtype=torch.complex64)
+        atoms, total = self.planes.atoms, torch.zeros(self.half, dtype=torch.complex64)
         moved = atoms.positions + self.displacements[:, None] * rng.standard_normal((len(atoms), 3))
         symbols = np.array(atoms.get_chemical_symbols())
         for symbol, factor in self.factors.items():
@@ -135,14 +137,15 @@ class PlaneWaves:
                 for k, axis in zip(self.fine_k, (1, 0), strict=True)
             )
             total = total + factor * (y @ x.T)
-        potential = torch.fft.ifft2(total).real
+        potential = torch.fft.irfft2(total, s=self.fine)
         transmission = torch.polar(torch.ones_like(potential), self.sigma * potential)
         rows, columns = (
             torch.from_numpy(np.fft.fftfreq(n, 1 / n).astype(int) % m)
             for n, m in zip(self.shape, self.fine, strict=True)
         )
-        cropped = torch.fft.fft2(transmission)[rows[:, None], columns] / FINER**2
-        banded: torch.Tensor = torch.fft.ifft2(cropped * self.kept)
+        cropped = torch.fft.fft(torch.fft.fft(transmission, dim=1)[:, columns], dim=0)[rows]
+        scale = np.prod(self.shape) / np.prod(self.fine)
+        banded: torch.Tensor = torch.fft.ifft2(cropped * self.kept * scale)
         return banded
 
 

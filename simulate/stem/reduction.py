@@ -22,7 +22,7 @@ from nanonet.records import InputError
 from simulate.stem.correlation import beam_correlation, correlated_images
 from simulate.stem.matrix import ScatteringMatrix, block_size, squared
 from simulate.stem.probe import Annulus, Probe
-from simulate.stem.windows import windowed_images
+from simulate.stem.windows import window_pieces, windowed_images
 
 if TYPE_CHECKING:
     import torch
@@ -127,16 +127,10 @@ def _superposed(matrix: ScatteringMatrix, corner: tuple[int, int], rows: torch.T
     import torch
 
     result = rows.new_empty(len(rows), *matrix.window)
-    pieces = [_pieces(*edge) for edge in zip(corner, matrix.window, matrix.waves.shape[-2:], strict=True)]
+    pieces = [
+        window_pieces(*edge) for edge in zip(corner, matrix.window, matrix.waves.shape[-2:], strict=True)
+    ]
     for (to_y, from_y), (to_x, from_x) in product(*pieces):
         lines = matrix.waves[:, from_y, from_x].transpose(0, 1)
         result[:, to_y, to_x] = torch.bmm(rows.expand(len(lines), *rows.shape), lines).transpose(0, 1)
     return result
-
-
-def _pieces(first: int, width: int, count: int) -> list[tuple[slice, slice]]:
-    """Return (where it goes, where it lies) of the one or two pieces of a window of a periodic axis."""
-    first %= count
-    length = min(width, count - first)
-    pieces = [(slice(0, length), slice(first, first + length))]
-    return pieces if length == width else [*pieces, (slice(length, width), slice(0, width - length))]

@@ -31,6 +31,8 @@ TAILS = 10.0
 """How far a probe is followed beyond its geometric disc [Å]: its rings hold some per cent beyond 5 Å."""
 FOCI = 5
 """Defoci that a focal spread is summed over."""
+ALIKE = 0.004
+"""Range of squared widths [Å²] that is not told apart."""
 LONGEST = 40.0
 """Farthest from its centre that a probe is followed [Å]."""
 
@@ -52,25 +54,28 @@ def image_of_points(
     weights
         Å².
     widths
-        Standard deviation along one axis of each point's place [Å]; their weighted mean square is used.
+        Standard deviation along one axis of each point's place [Å]. All have the narrowest or the widest:
+        points between are a sum of both that has their mean square.
     probe
         Its intensity p integrates to 1.
     """
     import torch
 
-    total = max(float(weights.sum()), 1e-30)
-    height = float(weights @ positions[:, 2]) / total
-    width = float(np.sqrt(weights @ np.square(widths) / total + probe.source_size**2))
+    height = float(weights @ positions[:, 2]) / max(float(weights.sum()), 1e-30)
     finer = int(np.ceil(view.pixel_size * 4e-3 * probe.semiangle_cutoff / wavelength(probe.energy) / FILLED))
     step = view.pixel_size / finer
     margin = int(np.ceil(reach(probe, height) / step))
     shape = [_fast(finer * n + 2 * margin) for n in view.shape]
     places = view.to_image(positions[:, 1::-1]) / step + margin
-    density = _spread(places, weights, shape) / step**2
     count = min(2 * (margin + int((TAILS - MARGIN) / step)), *shape)
     answer = _point_spread(probe, height, step, view.axes, count)
-    transfer = _response(answer, shape, width, step, view.axes)
-    image: torch.Tensor = torch.fft.irfft2(torch.fft.rfft2(density) * transfer, s=shape)
+    transfer = _transfer(answer, shape, step)
+    quadratic = _squares(shape, step, view.axes)
+    spectrum: torch.Tensor = torch.zeros(())
+    for width, part in _two_widths(weights, widths, probe.source_size):
+        density = _spread(places, part, shape) / step**2
+        spectrum = spectrum + torch.fft.rfft2(density) * torch.exp(-2 * (np.pi * width) ** 2 * quadratic)
+    image: torch.Tensor = torch.fft.irfft2(spectrum * transfer, s=shape)
     ny, nx = (finer * n for n in view.shape)
     return image[margin : margin + ny : finer, margin : margin + nx : finer]
 
@@ -152,10 +157,8 @@ def _point_spread(
     return intensity / (intensity.sum() * step**2 * abs(np.linalg.det(axes)))
 
 
-def _response(
-    answer: torch.Tensor, shape: list[int], width: float, step: float, axes: Float[np.ndarray, "2 2"]
-) -> torch.Tensor:
-    """Return the transfer of probe, widths and spline on the half grid of a real transform."""
+def _transfer(answer: torch.Tensor, shape: list[int], step: float) -> torch.Tensor:
+    """Return the transfer of the probe, over that of the spline, on the half grid of a real transform."""
     import torch
 
     half = len(answer) // 2
@@ -163,10 +166,35 @@ def _response(
     for rows in (slice(0, half), slice(-half, None)):
         for columns in (slice(0, half), slice(-half, None)):
             grid[rows, columns] = answer[rows, columns]
-    spectrum: torch.Tensor = torch.fft.rfft2(grid) * step**2
+    rows_spline = torch.sinc(torch.fft.fftfreq(shape[0])).pow(-ORDER)[:, None]
+    columns_spline = torch.sinc(torch.fft.rfftfreq(shape[1])).pow(-ORDER)[None, :]
+    spectrum: torch.Tensor = torch.fft.rfft2(grid) * (rows_spline * (columns_spline * step**2))
+    return spectrum
+
+
+def _squares(shape: list[int], step: float, axes: Float[np.ndarray, "2 2"]) -> torch.Tensor:
+    """Return the squares of the spatial frequencies [1/Å²] on the half grid of a real transform."""
+    import torch
+
     inverse = np.linalg.inv(axes)
     qy = torch.fft.fftfreq(shape[0], step)[:, None]
     qx = torch.fft.rfftfreq(shape[1], step)[None, :]
-    ky, kx = (float(inverse[0, i]) * qy + float(inverse[1, i]) * qx for i in (0, 1))
-    spline = torch.sinc(qy * step).pow(-ORDER) * torch.sinc(qx * step).pow(-ORDER)
-    return spectrum * (spline * torch.exp(-2 * (np.pi * width) ** 2 * (ky**2 + kx**2)))
+    metric = inverse @ inverse.T
+    squares: torch.Tensor = float(metric[0, 0]) * qy**2 + float(metric[1, 1]) * qx**2
+    if abs(metric[0, 1]) > 1e-9:
+        squares = squares + 2 * float(metric[0, 1]) * qy * qx
+    return squares
+
+
+def _two_widths(
+    weights: Float[np.ndarray, " n"], widths: Float[np.ndarray, " n"], source_size: float
+) -> list[tuple[float, Float[np.ndarray, " n"]]]:
+    """Return one width or two, with the source's, and the part of each weight that has it."""
+    squares = np.square(widths)
+    low, high = (float(squares.min()), float(squares.max())) if len(squares) else (0.0, 0.0)
+    if high - low < ALIKE:
+        mean = float(weights @ squares) / max(float(weights.sum()), 1e-30)
+        return [(float(np.sqrt(mean + source_size**2)), weights)]
+    share = (squares - low) / (high - low)
+    parts = ((low, weights * (1 - share)), (high, weights * share))
+    return [(float(np.sqrt(square + source_size**2)), part) for square, part in parts]

@@ -24,6 +24,14 @@ def first_sample(fraction: float, width: int) -> int:
     return int(np.rint(fraction * width - width // 2))
 
 
+def window_pieces(first: int, width: int, count: int) -> list[tuple[slice, slice]]:
+    """Return (where it goes, where it lies) of the one or two pieces of a window of a periodic axis."""
+    first %= count
+    length = min(width, count - first)
+    pieces = [(slice(0, length), slice(first, first + length))]
+    return pieces if length == width else [*pieces, (slice(length, width), slice(0, width - length))]
+
+
 def windowed_images(
     matrix: ScatteringMatrix, amplitudes: torch.Tensor, masks: torch.Tensor, points: tuple[int, int]
 ) -> torch.Tensor:
@@ -71,15 +79,15 @@ def _stripes(matrix: ScatteringMatrix, amplitudes: torch.Tensor, first: int) -> 
     stripes
         (probe, stripe, lattice row, y, x within the stripe).
     """
-    import torch
-
     f, (ny, nx) = matrix.interpolation, matrix.waves.shape[-2:]
     edges = [0, *(np.flatnonzero(np.diff(matrix.lattice[:, 0])) + 1).tolist(), len(matrix.lattice)]
     flat = matrix.waves.flatten(1)
     result = flat.new_empty(len(amplitudes), f, len(edges) - 1, ny, nx // f)
     for row, (start, stop) in enumerate(pairwise(edges)):
         waves = (amplitudes[:, start:stop] @ flat[start:stop]).reshape(-1, ny, nx)
-        result[:, :, row] = torch.roll(waves, -first, -1).reshape(-1, ny, f, nx // f).transpose(1, 2)
+        for b in range(f):
+            for to, where in window_pieces(first + b * (nx // f), nx // f, nx):
+                result[:, b, row, :, to] = waves[:, :, where]
     return result
 
 

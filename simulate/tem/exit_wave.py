@@ -1,7 +1,7 @@
 """Exit waves by multislice: the mean wave of atoms that vibrate, and those of single configurations.
 
-A wave is that of a plane wave of amplitude 1, at the plane through the middle of its box: defocus 0 focuses
-there. It is given by its Fourier transform, the mean over the box of ψ exp(-2πi k·r), in the frame (y, x) of
+A wave is that of a plane wave of amplitude 1, propagated to the height of the box that its atoms name under
+`simulate.specimen.FOCAL_PLANE`, else to its middle: defocus 0 focuses there. It is given by its Fourier transform, the mean over the box of ψ exp(-2πi k·r), in the frame (y, x) of
 docs/conventions.md.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Complex64
 
 from nanonet.records import InputError
+from simulate.specimen import FOCAL_PLANE
 from simulate.tem.optics import wavelength
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def elastic_wave(
         potential = abtem.PotentialArray(array, slice_thickness=height / slices, extent=(side, side))
         potential = potential.copy_to_device(multislice.device)
         wave = abtem.PlaneWave(energy=multislice.energy).multislice(potential, lazy=False)
-    return _at_the_middle(wave.to_cpu().array, side, height, slices, multislice.energy, points)
+    return _in_focus(wave.to_cpu().array, atoms, slices, multislice.energy, points)
 
 
 def phonon_wave(
@@ -136,7 +137,7 @@ def static_wave(atoms: Atoms, multislice: Multislice, points: int) -> Complex64[
             integrator=StructureFactorIntegrals(multislice.parametrization),
         )
         wave = abtem.PlaneWave(energy=multislice.energy).multislice(potential, lazy=False)
-    return _at_the_middle(wave.to_cpu().array, side, height, slices, multislice.energy, points)
+    return _in_focus(wave.to_cpu().array, atoms, slices, multislice.energy, points)
 
 
 def displaced(atoms: Atoms, displacements: Mapping[str, float], rng: np.random.Generator) -> Atoms:
@@ -175,20 +176,20 @@ def _settings(multislice: Multislice) -> dict[str, Any]:
     }
 
 
-def _at_the_middle(
-    wave: Complex64[np.ndarray, "x y"], side: float, height: float, slices: int, energy: float, points: int
+def _in_focus(
+    wave: Complex64[np.ndarray, "x y"], atoms: Atoms, slices: int, energy: float, points: int
 ) -> Complex64[np.ndarray, "v u"]:
-    """Return the transform of a wave behind its box, propagated back to the middle, cropped to ``points``.
+    """Return the transform of a wave behind its box, propagated back to the focal plane, cropped to ``points``.
 
     Free space over a distance z multiplies by exp(-iπ λ k² z) (Kirkland, 3rd ed., eq. 6.67). abTEM transmits
     a slice at its entrance, so that its atoms lie half a slice deeper on average.
     """
-    fine = wave.shape[-1]
+    side, height, fine = float(atoms.cell[0, 0]), float(atoms.cell[2, 2]), wave.shape[-1]
     kept = np.fft.fftfreq(points, 1 / points).round().astype(int)
     spectrum = np.fft.fft2(wave.T.astype(np.complex128))[np.ix_(kept, kept)] / fine**2
     k = kept / side
     square = k[:, None] ** 2 + k**2
-    back = (height + height / slices) / 2
+    back = height - float(atoms.info.get(FOCAL_PLANE, height / 2)) + height / slices / 2
     spectrum *= np.exp(1j * np.pi * wavelength(energy) * back * square)
     spectrum *= square < (points / (2 * side)) ** 2
     return spectrum.astype(np.complex64)

@@ -17,7 +17,7 @@ from nanonet.io.read import read_series
 SMALL = (
     "structures.diameter=[14,16]",
     "structures.depth=[2,4]",
-    "simulate.exit_wave.frozen_phonons=1",
+    "imaging.diffuse_waves=1",
     "workers=1",
 )
 COLUMNS = [
@@ -42,7 +42,7 @@ def do(*words: str) -> None:
 def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Do the job once, as the README tells it."""
     place = tmp_path_factory.mktemp("job")
-    do("simulate", "experiment=demo", *SMALL, "simulate.n_structures=5", f"output={place / 'data'}")
+    do("simulate", "experiment=demo", *SMALL, "n_structures=5", f"output={place / 'data'}")
     small = (
         "data.epoch_size=8",
         "data.validation_size=4",
@@ -51,7 +51,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "data.num_workers=0",
     )
     do("train", "experiment=demo", *small, f"shards={place / 'data'}", f"output={place / 'network'}")
-    short = ("simulate.movie.states=1", "simulate.movie.frames_per_state=3")
+    short = ("movie.states=1", "movie.frames_per_state=3")
     do("simulate", "experiment=demo_movie", *SMALL, *short, f"output={place / 'movie'}")
     do(
         "infer",

@@ -21,8 +21,8 @@ TINY = (
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweep") / "data"
-    small = ("structures.diameter=[14,16]", "structures.depth=[2,4]", "simulate.exit_wave.frozen_phonons=1")
-    words = ("simulate", "experiment=demo", *small, "workers=1", "simulate.n_structures=5")
+    small = ("structures.diameter=[14,16]", "structures.depth=[2,4]", "imaging.diffuse_waves=1")
+    words = ("simulate", "experiment=demo", *small, "workers=1", "n_structures=5")
     assert main([*words, f"output={folder}"]) == 0
     return folder
 

@@ -16,6 +16,7 @@ from ase import Atoms
 from nanonet.io.chunks import ChunkStore
 from nanonet.io.writers.dm import write_dm
 from nanonet.io.writers.atoms import write_extxyz, write_pdb
+from nanonet.io.writers.emd import write_emd
 from nanonet.io.writers.images import write_hspy, write_mrc_stack, write_npy, write_tif
 from nanonet.io.writers.star import write_star
 from nanonet.io.writers.tables import write_csv, write_data_dictionary, write_workbook
@@ -41,6 +42,7 @@ writers = {
     "xlsx": lambda p: write_workbook(p, [table]),
     "tif": lambda p: write_tif(p, frames, pixel_size=0.2),
     "hspy": lambda p: write_hspy(p, frames, pixel_size=0.2),
+    "emd": lambda p: write_emd(p, frames, pixel_size=0.2),
     "mrcs": lambda p: write_mrc_stack(p, frames, pixel_size=0.2),
     "npy": lambda p: write_npy(p, frames),
     "mrc": lambda p: write_mrc(p, volume),

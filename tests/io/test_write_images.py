@@ -235,7 +235,7 @@ def test_hspy_on_a_disk_that_is_full_at_any_byte() -> None:
 
     import h5py
 
-    from nanonet.io.writers.hspy import _ForgivingFile
+    from nanonet.io.writers.hspy import ForgivingFile
 
     class Small(io.BytesIO):
         room = 0
@@ -248,7 +248,7 @@ def test_hspy_on_a_disk_that_is_full_at_any_byte() -> None:
     for room in range(0, 12_000, 400):
         disk = Small()
         disk.room = room
-        forgiving = _ForgivingFile(disk)
+        forgiving = ForgivingFile(disk)
         with h5py.File(forgiving, "w") as file:
             data = file.create_dataset("d", (0, 16, 16), "u2", maxshape=(None, 16, 16), chunks=(1, 16, 16))
             for i in range(20):

@@ -430,6 +430,16 @@ def test_bad_movies_are_refused(key: str, value: object) -> None:
         MovieRecipe(**{key: value})
 
 
+def test_structures_without_a_lattice_are_refused(tmp_path: Path) -> None:
+    from ase.cluster import Octahedron
+
+    from simulate.structures import FileRecipe, Mixture
+
+    Octahedron("Au", 3).write(tmp_path / "own.xyz")
+    with pytest.raises(InputError, match="FileRecipe"):
+        make(tmp_path / "movie", structures=Mixture(recipes=(FileRecipe(path=str(tmp_path / "own.xyz")),)))
+
+
 def test_a_particle_that_vanishes_is_an_error(tmp_path: Path) -> None:
     gone = replace(MOVIE, states=40, processes=(ColumnExchange(gain_rate=0.0, loss_rate=20.0),))
     with pytest.raises(InputError, match="vanishes"):

@@ -42,7 +42,8 @@ def field(*particles, shape=(128, 160), pixel_size=1.0, film=None):
 def test_positions_areas_and_labels_of_balls():
     truth = field(ball(40.0, 50.0), ball(90.0, 120.0, 15.0), pixel_size=1.0).truth()
     np.testing.assert_allclose(truth.positions, [[40, 50], [90, 120]], atol=0.05)
-    np.testing.assert_allclose(truth.areas, np.pi * np.array([20.0, 15.0]) ** 2, rtol=0.01)
+    np.testing.assert_allclose(truth.areas, np.pi * np.array([20.0, 15.0]) ** 2, rtol=0.003)
+    assert truth.amodal(1).sum() == pytest.approx(np.pi * 400, rel=0.01)
     assert truth.labels[40, 50] == 1
     assert truth.labels[90, 120] == 2
     assert truth.labels[0, 0] == 0
