@@ -2,8 +2,8 @@
 
 Both are given the same scattering matrix of a gold particle and return the same images: an annulus of 80 to
 160 mrad, 200 kV, 23 mrad, at every scan point of a grid over the whole box. abTEM is timed with each of
-some batch sizes, for one setting of the 8 (it takes them one after the other); the fastest run of each counts.
-Times are of the processor, so that other work on the machine does not matter.
+some batch sizes, for one setting of the 8 (it takes them one after the other). The fastest run of each
+counts; times are of the processor, so that other work on the machine matters little.
 """
 
 from __future__ import annotations
@@ -109,10 +109,8 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    print("gold in vacuum of 4 Å, 8 probe settings, one thread, s of CPU")
-    print(
-        "interpolation   box  beams  scan points  making S  abTEM reduces  batched  speed-up  difference / mean"
-    )
+    print("gold in vacuum of 4 Å, 8 probe settings, one thread, s of CPU; difference to the mean")
+    print("interpolation   box  beams  scan points  making S  abTEM reduces  batched  speed-up  difference")
     rows = []
     for interpolation, side in CASES[mode]:
         row = compare(particle(side - 8.0, side), interpolation, BATCHES[interpolation])

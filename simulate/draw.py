@@ -99,7 +99,8 @@ class ColumnSampler:
     def scene(self, shard: Shard, rng: np.random.Generator) -> tuple[Setting, View]:
         """Draw how a structure is seen: the settings of the microscope, and where the image lies."""
         setting = self.microscope.draw(self.imaging.energy, rng)
-        return setting, setting.view(shard.side, (self.crop_pixels, self.crop_pixels), rng)
+        frame = (self.crop_pixels, self.crop_pixels)
+        return setting, setting.view(shard.side, frame, rng, shard.about.get("window"))
 
     def read(self, structure: int) -> Shard:
         """Return the shard of a structure, from memory where it was read not long ago."""

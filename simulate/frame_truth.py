@@ -205,29 +205,19 @@ def _particle(instance: int, atoms: Atoms, atomic_volume: float, view: View) -> 
     # Four standard deviations of the smoothing.
     window = window_around(points, 2 * distance, view.shape, view.pixel_size)
     mask = projected_outline(points, distance, window) if all(window.shape) else np.zeros(window.shape, bool)
-    per_area = projected_sum(points, np.ones((1, len(atoms))), distance, window)[0]
-    centre = [float(value) for value in atoms.positions.mean(axis=0)]
+    moved = atoms.arrays[DISPLACEMENT][:, 1::-1].T
+    sums = projected_sum(points, np.vstack([np.ones(len(atoms)), counted, counted * moved]), distance, window)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        displacement = np.where(mask, sums[2:] / sums[1], np.nan).astype(np.float32)
+    # An image that a drift has drawn out shows an area larger than it is.
+    thickness = (atomic_volume / abs(np.linalg.det(view.axes)) * sums[0]).astype(np.float32)
+    y, x, z = (float(value) for value in atoms.positions.mean(axis=0)[[1, 0, 2]])
     return ParticleTruth(
         instance=instance,
-        centre=(centre[1], centre[0], centre[2]),
+        centre=(y, x, z),
         volume=volume,
         window=window,
         mask=mask,
-        # An image that a drift has drawn out shows an area larger than it is.
-        thickness=(atomic_volume / abs(np.linalg.det(view.axes)) * per_area).astype(np.float32),
-        displacement=_displacement(atoms[counted], distance, window, mask),
+        thickness=thickness,
+        displacement=displacement,
     )
-
-
-def _displacement(
-    atoms: Atoms, distance: float, window: Window, mask: Bool[np.ndarray, "h w"]
-) -> Float[np.ndarray, "2 h w"]:
-    """Return the mean displacement (y, x) of atoms on the pixels of a mask."""
-    moved = atoms.arrays[DISPLACEMENT][:, 1::-1].T
-    if not moved.any():
-        return np.where(mask, np.zeros((2, 1, 1), np.float32), np.float32(np.nan))
-    weighted = projected_sum(
-        atoms.positions[:, 1::-1], np.vstack([moved, np.ones(len(atoms))]), distance, window
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(mask, weighted[:2] / weighted[2], np.nan).astype(np.float32)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from nanonet.records import Modality
-    from simulate.view import View
+    from simulate.view import View, Window
 
 Arrays = Mapping[str, np.ndarray]
 """What a shard stores of a specimen's scattering, under the names that the imaging gives them."""
@@ -32,8 +32,10 @@ class Setting(Protocol):
     def values(self) -> dict[str, float]:
         """Return all that was drawn, each under its name."""
 
-    def view(self, side: float, shape: tuple[int, int], rng: np.random.Generator) -> View:
-        """Draw where in a square box of edge ``side`` [Å] the image lies."""
+    def view(
+        self, side: float, shape: tuple[int, int], rng: np.random.Generator, window: Window | None = None
+    ) -> View:
+        """Draw where in a square box of edge ``side`` [Å], or in a window of it, the image lies."""
 
     def record(self, expected: torch.Tensor, rng: np.random.Generator) -> np.ndarray:
         """Return the image (y, x), float32, that the detector gives of an expected signal."""

@@ -37,8 +37,7 @@ def require_range(name: str, value: Range, *, positive: bool = False, unit: str 
     InputError
         If not, or if it must be positive and is not.
     """
-    number = isinstance(value, (int, float))
-    if not number and (len(value) != 2 or not value[0] <= value[1]):
+    if not isinstance(value, (int, float)) and (len(value) != 2 or not value[0] <= value[1]):
         raise InputError(f"{name} must be a number or [lowest, highest], got {value}")
     if positive and not limits(value)[0] > 0:
         raise InputError(f"{name} must be positive, got {value} {unit}".rstrip())

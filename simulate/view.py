@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float
 
+from nanonet.records import InputError
+
+Window = tuple[tuple[float, float], tuple[float, float]]
+"""Lowest and highest y, lowest and highest x of the box [Å] that images may show."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class View:
@@ -21,8 +26,8 @@ class View:
     shape
         (y, x) pixels.
     axes
-        (2, 2), its columns are the steps (y, x) in the box along the image's y and x: a rotation, perhaps with
-        a mirror, and the shear of a drift during a scan. The unit matrix where the image lies like the box.
+        (2, 2), its columns are the steps (y, x) in the box along the image's y and x: a rotation, perhaps
+        with a mirror and the shear of a drift during a scan. The unit matrix where it lies like the box.
     """
 
     origin: tuple[float, float]
@@ -50,14 +55,44 @@ def quarter_turn(quarters: int, *, mirrored: bool = False) -> Float[np.ndarray, 
     return np.asarray(np.diag([1.0, -1.0 if mirrored else 1.0]) @ turn)
 
 
-def random_view(side: float, pixel_size: float, shape: tuple[int, int], rng: np.random.Generator) -> View:
-    """Draw a view of a square box of edge ``side`` [Å]: turned, perhaps mirrored, anywhere within it.
-
-    A frame that is larger than the box has it near its middle, within 2 Å.
-    """
+def random_view(
+    side: float,
+    pixel_size: float,
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    window: Window | None = None,
+) -> View:
+    """Draw a view of a square box of edge ``side`` [Å]: turned by quarters, perhaps mirrored, see `put`."""
     axes = quarter_turn(int(rng.integers(4)), mirrored=bool(rng.integers(2)))
-    length = pixel_size * np.array(shape, dtype=float)
-    reach = np.maximum(np.maximum(side - np.abs(axes @ length), 0.0), 4.0) / 2
-    middle = side / 2 + rng.uniform(-reach, reach)
-    first = middle - axes @ (length - pixel_size) / 2
+    return put(axes, side, pixel_size, shape, rng, window)
+
+
+def put(
+    axes: Float[np.ndarray, "2 2"],
+    side: float,
+    pixel_size: float,
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    window: Window | None = None,
+) -> View:
+    """Draw where an image of given ``axes`` lies: anywhere within the window.
+
+    Without a window that is the square box of edge ``side`` [Å], and an image that is larger has it near its
+    middle, within 2 Å.
+
+    Raises
+    ------
+    InputError
+        If the image shows more than the window.
+    """
+    low, high = np.transpose(window or ((0.0, side), (0.0, side)))
+    length = pixel_size * (np.array(shape, dtype=float) - 1)
+    room = high - low - np.abs(axes) @ (length + pixel_size)
+    if window is not None and (room < 0).any():
+        raise InputError(
+            f"images of {shape[0]} x {shape[1]} pixels of {pixel_size:.3g} Å show more than the "
+            f"{high[0] - low[0]:.3g} x {high[1] - low[1]:.3g} Å that are simulated: make them smaller"
+        )
+    reach = np.maximum(room, 0.0 if window is not None else 4.0) / 2
+    first = (low + high) / 2 + rng.uniform(-reach, reach) - axes @ length / 2
     return View(origin=(float(first[0]), float(first[1])), pixel_size=pixel_size, shape=shape, axes=axes)

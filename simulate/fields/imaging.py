@@ -45,6 +45,6 @@ def require_energies(energies: Sequence[float]) -> None:
         raise InputError(f"energies must be at least one of 1e4 to 1e6 eV, got {list(energies)}")
 
 
-def without_margin(canvas: Float[np.ndarray, "y x"]) -> Float[np.ndarray, "y x"]:
+def without_margin(canvas: Float[np.ndarray, "v u"]) -> Float[np.ndarray, "y x"]:
     """Return the image proper of one with the margin."""
     return np.ascontiguousarray(canvas[MARGIN:-MARGIN, MARGIN:-MARGIN], dtype=np.float32)

@@ -80,13 +80,26 @@ class Outline:
         margin
             Pixels on each side before the image proper begins.
         """
-        image, own = [], []
         corner = (self.corner[0] + margin, self.corner[1] + margin)
-        for first, size, limit in zip(corner, self.mask.shape, shape, strict=True):
-            low, high = max(first, 0), max(min(first + size, limit), max(first, 0))
-            image.append(slice(low, high))
-            own.append(slice(low - first, high - first))
-        return (image[0], image[1]), (own[0], own[1])
+        return shared_pixels(corner, (self.mask.shape[0], self.mask.shape[1]), shape)
+
+
+def shared_pixels(
+    corner: tuple[int, int], size: tuple[int, int], shape: tuple[int, int]
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return the part of an image that a piece of a size covers with its first pixel at a corner.
+
+    Returns
+    -------
+    image, own
+        The same pixels, counted from the image's first one and from the piece's.
+    """
+    image, own = [], []
+    for first, length, limit in zip(corner, size, shape, strict=True):
+        low, high = max(first, 0), max(min(first + length, limit), max(first, 0))
+        image.append(slice(low, high))
+        own.append(slice(low - first, high - first))
+    return (image[0], image[1]), (own[0], own[1])
 
 
 LARGE = 100

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from simulate.environments.surroundings import Range, draw
-from simulate.fields.particle import FieldParticle, Outline, outline
+from simulate.fields.particle import FieldParticle, Outline, outline, shared_pixels
 
 TRIES = 40
 ACROSS = 24
@@ -102,7 +102,8 @@ class _Table:
         middle = np.array(wide.shape) // 2
         for _ in range(TRIES):
             corner = (rng.random(2) * self.shape).astype(int) - middle
-            image, own = _at(replace(shape, mask=wide), corner).clip(self.shape)
+            y, x = (int(first) for first in corner)
+            image, own = shared_pixels((y, x), (wide.shape[0], wide.shape[1]), self.shape)
             if not (self.taken[image] & wide[own]).any():
                 return np.asarray(corner + 1)
         return None

@@ -34,7 +34,7 @@ def conditions(sample: PreviewSample) -> str:
     """Return how it was imaged: dose, defocus, pixel size, expected electrons a pixel."""
     parts = [f"{_number(sample.settings['dose'])} e/Å²"]
     if "defocus" in sample.settings:
-        parts.append(f"defocus {sample.settings['defocus']:.0f} Å")
+        parts.append(f"defocus {sample.settings['defocus']:.0f} Å".replace("-", "−"))
     parts.append(f"{sample.pixel_size:.3g} Å/px")
     low, high = np.percentile(sample.expected, [0.1, 99.9])
     parts.append(f"{_number(low)}–{_number(high)} e/px")
@@ -56,7 +56,9 @@ def contents(sample: PreviewSample) -> str:
 
 
 def _number(value: float) -> str:
-    """Return a number in two or three digits, thousands apart."""
+    """Return a number in two or three digits, thousands apart; what is below 0.05 is nothing to see."""
     if abs(value) >= 100:
         return f"{value:,.0f}".replace(",", " ")
-    return f"{max(value, 0.0):.2g}" if value < 10 else f"{value:.0f}"
+    if value < 0.05:
+        return "0"
+    return f"{value:.2g}" if value < 10 else f"{value:.0f}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from nanonet.io.lock import alone
 from nanonet.provenance import versions
@@ -151,8 +152,23 @@ def make_shard(plan: Plan, index: int) -> Shard:
         side=side,
         stored=plan.imaging.calculate(atoms, sigma, (plan.seed, index, 1)),
         atoms=atoms,
-        about=as_node({**specimen.about, "thermal_displacements": sigma}),
+        about=as_node(
+            {**specimen.about, **_window(specimen, side, particle), "thermal_displacements": sigma}
+        ),
     )
+
+
+def _window(
+    specimen: Specimen, side: float, particle: Float[np.ndarray, "2 3"]
+) -> dict[str, list[list[float]]]:
+    """Return the window (y, x) that images may show, in the frame of the box, where the specimen has one."""
+    window = specimen.about.get("window")
+    if window is None:
+        return {}
+    shift = side / 2 - particle.mean(axis=0)[1::-1]
+    return {
+        "window": [[float(edge + move) for edge in edges] for edges, move in zip(window, shift, strict=True)]
+    }
 
 
 def _surrounded(specimen: Specimen, plan: Plan, side: float, rng: np.random.Generator) -> Specimen:

@@ -16,7 +16,7 @@ from simulate.tem.optics import wavelength
 if TYPE_CHECKING:
     import torch
 
-BLOCK = 1 << 18
+BLOCK = 1 << 17
 """Complex numbers that are transformed at a time on a CPU: about what its caches hold."""
 
 
@@ -92,7 +92,7 @@ class ScatteringMatrix:
 
 def block_size(tensor: torch.Tensor) -> int:
     """Return how many complex numbers are worked on at a time on the device of a tensor."""
-    return BLOCK if tensor.device.type == "cpu" else 256 * BLOCK
+    return BLOCK if tensor.device.type == "cpu" else 512 * BLOCK
 
 
 def squared(values: torch.Tensor) -> torch.Tensor:

@@ -98,7 +98,8 @@ def _stored_shape(
     """Return the grid (y, x) that holds angles up to ``outer`` and divides into fast windows."""
     from simulate.tem.optics import wavelength
 
-    least = [2e-3 * outer * side / wavelength(energy) + 2 for side in period]
+    # α < outer holds up to this harmonic, on both sides of the axis.
+    least = [2 * np.floor(1e-3 * outer * side / wavelength(energy)) + 1 for side in period]
     return interpolation * fast_count(least[0], 4), interpolation * fast_count(least[1], 4)
 
 

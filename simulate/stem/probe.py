@@ -143,8 +143,8 @@ def coefficients(
     amplitude = torch.as_tensor(_aperture(lattice, probe.energy, probe.semiangle_cutoff, sides))
     # χ reaches hundreds of rad: reduced in double precision.
     values = torch.polar(amplitude, -torch.remainder(phase, 2 * torch.pi))
-    values = values / torch.linalg.vector_norm(values)
-    return values.to(torch.complex64)
+    normed: torch.Tensor = (values / torch.linalg.vector_norm(values)).to(torch.complex64)
+    return normed
 
 
 def probe_wave(
@@ -223,7 +223,7 @@ def annulus_masks(
 def scan_points(energy: float, semiangle_cutoff: float, sides: tuple[float, float]) -> tuple[int, int]:
     """Return how many scan points (y, x) hold all of an image: steps of at most λ / (4 α).
 
-    An image has no frequencies above 2 α / λ; the count is 5-smooth.
+    An image has no frequencies above 2 α / λ; the count transforms fast.
     """
     lam = wavelength(energy)
     points = [fast_count(4e-3 * semiangle_cutoff * side / lam + 5, 2) for side in sides]
@@ -231,7 +231,7 @@ def scan_points(energy: float, semiangle_cutoff: float, sides: tuple[float, floa
 
 
 def fast_count(least: float, multiple: int) -> int:
-    """Return the smallest count from ``least`` on that is a multiple and has no prime factors above 5."""
+    """Return the smallest count from ``least`` on that is a multiple and has no prime factors above 7."""
     count = multiple * max(1, int(np.ceil(least / multiple - 1e-9)))
     while not _smooth(count):
         count += multiple
@@ -239,7 +239,7 @@ def fast_count(least: float, multiple: int) -> int:
 
 
 def _smooth(count: int) -> bool:
-    for prime in (2, 3, 5):
+    for prime in (2, 3, 5, 7):
         while count % prime == 0:
             count //= prime
     return count == 1

@@ -8,6 +8,7 @@ costs nothing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,22 +63,80 @@ def image_of_points(
     import torch
 
     height = float(weights @ positions[:, 2]) / max(float(weights.sum()), 1e-30)
-    finer = int(np.ceil(view.pixel_size * 4e-3 * probe.semiangle_cutoff / wavelength(probe.energy) / FILLED))
+    band = 2e-3 * probe.semiangle_cutoff / wavelength(probe.energy)
+    finer = int(np.ceil(view.pixel_size * 2 * band / FILLED))
     step = view.pixel_size / finer
     margin = int(np.ceil(reach(probe, height) / step))
-    shape = [_fast(finer * n + 2 * margin) for n in view.shape]
+    grid = _Grid.around([finer * n + 2 * margin for n in view.shape], step, view.axes, band)
     places = view.to_image(positions[:, 1::-1]) / step + margin
-    count = min(2 * (margin + int((TAILS - MARGIN) / step)), *shape)
-    answer = _point_spread(probe, height, step, view.axes, count)
-    transfer = _transfer(answer, shape, step)
-    quadratic = _squares(shape, step, view.axes)
-    spectrum: torch.Tensor = torch.zeros(())
-    for width, part in _two_widths(weights, widths, probe.source_size):
-        density = _spread(places, part, shape) / step**2
-        spectrum = spectrum + torch.fft.rfft2(density) * torch.exp(-2 * (np.pi * width) ** 2 * quadratic)
-    image: torch.Tensor = torch.fft.irfft2(spectrum * transfer, s=shape)
+    spectrum = torch.zeros(grid.squares.shape, dtype=torch.complex64)
+    kinds = _two_widths(weights, widths, probe.source_size)
+    densities = _spread(places, [part for _, part in kinds], grid.shape)
+    for (width, _), density in zip(kinds, densities, strict=True):
+        spectrum += grid.transform(density) * torch.exp(-2 * (np.pi * width) ** 2 * grid.squares)
+    spectrum *= _transfer(probe, height, view.axes, grid) * (grid.spline / step**2)
+    image = grid.back(spectrum)
     ny, nx = (finer * n for n in view.shape)
     return image[margin : margin + ny : finer, margin : margin + nx : finer]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Grid:
+    """A grid in the frame of the image, and those of its frequencies that a probe passes.
+
+    Parameters
+    ----------
+    rows, columns
+        Which rows and columns of the half spectrum of a real transform these are.
+    qy, qx
+        Their frequencies [1/Å].
+    squares
+        (rows, columns) their squares in the frame of the box [1/Å²].
+    spline
+        (rows, columns) what undoes the B-spline.
+    """
+
+    shape: tuple[int, int]
+    rows: torch.Tensor
+    columns: int
+    qy: torch.Tensor
+    qx: torch.Tensor
+    squares: torch.Tensor
+    spline: torch.Tensor
+
+    @classmethod
+    def around(cls, least: list[int], step: float, axes: Float[np.ndarray, "2 2"], band: float) -> _Grid:
+        """Return a grid of at least some points that passes frequencies of the box up to ``band`` [1/Å]."""
+        import torch
+
+        shape = (_fast(least[0]), _fast(least[1]))
+        highest = band * float(np.linalg.norm(axes, 2))
+        fy = torch.fft.fftfreq(shape[0], step)
+        rows = torch.nonzero(fy.abs() <= highest)[:, 0]
+        fx = torch.fft.rfftfreq(shape[1], step)
+        columns = int((fx <= highest).sum())
+        qy, qx = fy[rows], fx[:columns]
+        metric = np.linalg.inv(axes) @ np.linalg.inv(axes).T
+        squares = float(metric[0, 0]) * qy[:, None] ** 2 + float(metric[1, 1]) * qx**2
+        squares += 2 * float(metric[0, 1]) * qy[:, None] * qx
+        spline = torch.sinc(qy * step).pow(-ORDER)[:, None] * torch.sinc(qx * step).pow(-ORDER)
+        return cls(shape=shape, rows=rows, columns=columns, qy=qy, qx=qx, squares=squares, spline=spline)
+
+    def transform(self, density: torch.Tensor) -> torch.Tensor:
+        """Return the spectrum of a density within the band."""
+        import torch
+
+        spectrum: torch.Tensor = torch.fft.rfft2(density)[self.rows, : self.columns]
+        return spectrum
+
+    def back(self, spectrum: torch.Tensor) -> torch.Tensor:
+        """Return the image of a spectrum within the band."""
+        import torch
+
+        whole = torch.zeros(self.shape[0], self.shape[1] // 2 + 1, dtype=torch.complex64)
+        whole[self.rows, : self.columns] = spectrum
+        image: torch.Tensor = torch.fft.irfft2(whole, s=self.shape)
+        return image
 
 
 def reach(probe: Probe, height: float) -> float:
@@ -96,20 +155,24 @@ def _fast(least: int) -> int:
 
 
 def _spread(
-    places: Float[np.ndarray, "n 2"], weights: Float[np.ndarray, " n"], shape: list[int]
-) -> torch.Tensor:
-    """Return weights spread onto a grid by B-splines; points off the grid are left out."""
+    places: Float[np.ndarray, "n 2"], parts: list[Float[np.ndarray, " n"]], shape: tuple[int, int]
+) -> list[torch.Tensor]:
+    """Return weights spread onto a grid by B-splines, for each set of them; points off the grid are left out."""
     import torch
 
-    first = np.floor(places).astype(np.int64) - (ORDER // 2 - 1)
+    whole = np.floor(places)
+    first = whole.astype(np.int64) - (ORDER // 2 - 1)
     inside = ((first >= 0) & (first + ORDER <= np.array(shape))).all(axis=1)
-    first, parts = first[inside], _bspline(places[inside] - np.floor(places[inside]))
+    first, splines = first[inside], _bspline((places - whole)[inside])
     taps = np.arange(ORDER)
-    rows, columns = first[:, :1] + taps, first[:, 1:] + taps
-    values = (weights[inside, None] * parts[:, 0])[:, :, None] * parts[:, 1][:, None, :]
-    index = rows[:, :, None] * shape[1] + columns[:, None, :]
-    flat = np.bincount(index.ravel(), weights=values.ravel(), minlength=shape[0] * shape[1])
-    return torch.from_numpy(flat.astype(np.float32)).reshape(shape)
+    rows, columns = (first[:, :1] + taps) * shape[1], first[:, 1:] + taps
+    index = (rows[:, :, None] + columns[:, None, :]).ravel()
+    values = splines[:, 0, :, None] * splines[:, 1, None, :]
+    spread = [
+        np.bincount(index, weights=(part[inside, None, None] * values).ravel(), minlength=shape[0] * shape[1])
+        for part in parts
+    ]
+    return [torch.from_numpy(flat.astype(np.float32)).reshape(shape) for flat in spread]
 
 
 def _bspline(offset: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n tap"]:
@@ -127,63 +190,49 @@ def _bspline(offset: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n tap"]:
 
 
 def _point_spread(
-    probe: Probe, height: float, step: float, axes: Float[np.ndarray, "2 2"], count: int
+    probe: Probe, height: float, step: float, axes: Float[np.ndarray, "2 2"], size: int
 ) -> torch.Tensor:
-    """Return the probe's intensity around 0 on the image's grid, centre first: sum · step² · |axes| is 1."""
+    """Return the probe's intensity around 0 in the image's frame, centre first: sum · step² · |axes| is 1."""
     import torch
 
-    size = count // 2 * 2
     frequencies = torch.fft.fftfreq(size, step, dtype=torch.float64)
     inverse = np.linalg.inv(axes)  # k = axes^-T q
     qy, qx = frequencies[:, None], frequencies[None, :]
     ay, ax = (wavelength(probe.energy) * (inverse[0, i] * qy + inverse[1, i] * qx) for i in (0, 1))
     square = ay**2 + ax**2
-    edge = 1e-3 * probe.semiangle_cutoff
     pixel = wavelength(probe.energy) / (size * step)
-    aperture = ((edge - square.sqrt()) / pixel + 0.5).clamp(0.0, 1.0)
+    aperture = ((1e-3 * probe.semiangle_cutoff - square.sqrt()) / pixel + 0.5).clamp(0.0, 1.0)
     inside = aperture > 0
     phase = aberration_phase(probe.optics(), ay, ax)[inside]
     # Defocus is quadratic in the angle, so that heights and focal spread are phases on top.
     quadratic = np.pi / wavelength(probe.energy) * square[inside]
-    intensity: torch.Tensor = torch.zeros(size, size)
-    for node, weight in focal_series(probe, FOCI):
-        total = phase - (node.defocus - probe.defocus - height) * quadratic
-        wave = torch.zeros(size, size, dtype=torch.complex64)
-        wave[inside] = torch.polar(aperture[inside], -torch.remainder(total, 2 * torch.pi)).to(
-            torch.complex64
-        )
-        wave = torch.fft.ifft2(wave)
-        intensity += weight * (wave.real**2 + wave.imag**2)
-    return intensity / (intensity.sum() * step**2 * abs(np.linalg.det(axes)))
+    series = focal_series(probe, FOCI)
+    waves = torch.zeros(len(series), size, size, dtype=torch.complex64)
+    for wave, (node, weight) in zip(waves, series, strict=True):
+        total = torch.remainder(phase - (node.defocus - probe.defocus - height) * quadratic, 2 * torch.pi)
+        wave[inside] = torch.polar((weight**0.5 * aperture[inside]).float(), -total.float())
+    waves = torch.fft.ifft2(waves)
+    intensity: torch.Tensor = (waves.real**2 + waves.imag**2).sum(dim=0)
+    return intensity / (intensity.sum() * (step**2 * abs(float(np.linalg.det(axes)))))
 
 
-def _transfer(answer: torch.Tensor, shape: list[int], step: float) -> torch.Tensor:
-    """Return the transfer of the probe, over that of the spline, on the half grid of a real transform."""
+def _transfer(probe: Probe, height: float, axes: Float[np.ndarray, "2 2"], grid: _Grid) -> torch.Tensor:
+    """Return the Fourier transform of the probe's intensity at the frequencies of a grid.
+
+    The probe is sampled no finer than its band needs and summed directly: its grid need not be the image's.
+    """
     import torch
 
-    half = len(answer) // 2
-    grid = torch.zeros(shape)
-    for rows in (slice(0, half), slice(-half, None)):
-        for columns in (slice(0, half), slice(-half, None)):
-            grid[rows, columns] = answer[rows, columns]
-    rows_spline = torch.sinc(torch.fft.fftfreq(shape[0])).pow(-ORDER)[:, None]
-    columns_spline = torch.sinc(torch.fft.rfftfreq(shape[1])).pow(-ORDER)[None, :]
-    spectrum: torch.Tensor = torch.fft.rfft2(grid) * (rows_spline * (columns_spline * step**2))
-    return spectrum
-
-
-def _squares(shape: list[int], step: float, axes: Float[np.ndarray, "2 2"]) -> torch.Tensor:
-    """Return the squares of the spatial frequencies [1/Å²] on the half grid of a real transform."""
-    import torch
-
-    inverse = np.linalg.inv(axes)
-    qy = torch.fft.fftfreq(shape[0], step)[:, None]
-    qx = torch.fft.rfftfreq(shape[1], step)[None, :]
-    metric = inverse @ inverse.T
-    squares: torch.Tensor = float(metric[0, 0]) * qy**2 + float(metric[1, 1]) * qx**2
-    if abs(metric[0, 1]) > 1e-9:
-        squares = squares + 2 * float(metric[0, 1]) * qy * qx
-    return squares
+    step = FILLED / (2 * float(max(grid.qy.max(), grid.qx.max())))
+    size = _fast(int(2 * (reach(probe, height) + TAILS - MARGIN) / step))
+    answer = _point_spread(probe, height, step, axes, size) * step**2
+    places = torch.fft.fftfreq(size, 1 / (size * step))
+    along_y, along_x = (
+        torch.polar(torch.ones(len(q), size), -2 * torch.pi * torch.outer(q, places))
+        for q in (grid.qy, grid.qx)
+    )
+    summed: torch.Tensor = (along_y @ answer.to(torch.complex64)) @ along_x.T
+    return summed
 
 
 def _two_widths(

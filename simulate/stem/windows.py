@@ -108,16 +108,20 @@ def _rows(stripe: torch.Tensor, phases: torch.Tensor, width: int, weights: torch
     import torch
 
     _, ny, nx = stripe.shape
-    count = len(phases)
-    step = block_size(stripe) // (nx * ny) + 1
+    step = max(1, block_size(stripe) // (nx * ny))  # waves that are transformed at a time
     buffer = stripe.new_empty(step, ny, nx)
     parts = []
-    for start in range(0, count, step):
-        waves = (phases[start : start + step] @ stripe.flatten(1)).reshape(-1, ny, nx)
-        for index, wave in enumerate(waves):
-            first = first_sample((start + index) / count, width) % ny
-            buffer[index, : ny - first], buffer[index, ny - first :] = wave[first:], wave[:first]
-        spectra = torch.fft.fft2(buffer[: len(waves)].reshape(-1, width, nx), norm="forward")
-        squares = torch.view_as_real(spectra).flatten(1).square()
-        parts.append(torch.nn.functional.linear(squares, weights).reshape(len(waves), ny // width, -1))
-    return torch.cat(parts).transpose(0, 1)
+    firsts = [first_sample(i / len(phases), width) % ny for i in range(len(phases))]
+    for some, begins in zip(torch.split(phases, 8 * step), _batches(firsts, 8 * step), strict=True):
+        waves = (some @ stripe.flatten(1)).reshape(-1, ny, nx)
+        for part, starts in zip(torch.split(waves, step), _batches(begins, step), strict=True):
+            for index, (wave, first) in enumerate(zip(part, starts, strict=True)):
+                buffer[index, : ny - first], buffer[index, ny - first :] = wave[first:], wave[:first]
+            spectra = torch.fft.fft2(buffer[: len(part)].reshape(-1, width, nx), norm="forward")
+            squares = torch.view_as_real(spectra).flatten(1).square()
+            parts.append(torch.nn.functional.linear(squares, weights))
+    return torch.cat(parts).reshape(len(phases), ny // width, -1).transpose(0, 1)
+
+
+def _batches(values: list[int], step: int) -> list[list[int]]:
+    return [values[start : start + step] for start in range(0, len(values), step)]

@@ -47,7 +47,7 @@ def coherent_modes(
     for _ in range(count):
         pivot = (rest * beams).argmax(dim=-1, keepdim=True)
         own = flat.gather(-1, pivot.unsqueeze(-2).expand(*flat.shape[:-1], 1))
-        # -½ |f - f'|²; less than exp(-30) is nothing, and its square would be a denormal number, which is slow.
+        # -½ |f - f'|²; less than exp(-30) is nothing, and its square a denormal number, which is slow.
         product = (own.transpose(-2, -1) @ flat).squeeze(-2)
         mode = (product - half - half.gather(-1, pivot)).clamp(-30.0, 0.0).exp()
         if modes.shape[-2]:
@@ -58,4 +58,4 @@ def coherent_modes(
         modes = torch.cat([modes, mode.unsqueeze(-2)], dim=-2)
         rest = torch.addcmul(rest, mode, mode, value=-1.0).clamp_min(1e-12)
     shape = power.shape[-2:]
-    return modes.unflatten(-1, shape), rest.unflatten(-1, shape)
+    return modes.view(*modes.shape[:-1], *shape), rest.view(*rest.shape[:-1], *shape)

@@ -1,8 +1,8 @@
 """Exit waves by multislice: the mean wave of atoms that vibrate, and those of single configurations.
 
 A wave is that of a plane wave of amplitude 1, propagated to the height of the box that its atoms name under
-`simulate.specimen.FOCAL_PLANE`, else to its middle: defocus 0 focuses there. It is given by its Fourier transform, the mean over the box of ψ exp(-2πi k·r), in the frame (y, x) of
-docs/conventions.md.
+`simulate.specimen.FOCAL_PLANE`, else to its middle: defocus 0 focuses there. It is given by its Fourier transform, the mean of ψ exp(-2πi k·r) over the box, in the
+frame (y, x) of docs/conventions.md.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def static_wave(atoms: Atoms, multislice: Multislice, points: int) -> Complex64[
 
 
 def displaced(atoms: Atoms, displacements: Mapping[str, float], rng: np.random.Generator) -> Atoms:
-    """Return the atoms with a Gaussian displacement of each across the beam: an Einstein phonon configuration.
+    """Return an Einstein phonon configuration: a Gaussian displacement of each atom across the beam.
 
     Along the beam they stay: a slice does not see where in it an atom lies, but an atom that left its slice
     would jump by a whole one.
@@ -179,7 +179,7 @@ def _settings(multislice: Multislice) -> dict[str, Any]:
 def _in_focus(
     wave: Complex64[np.ndarray, "x y"], atoms: Atoms, slices: int, energy: float, points: int
 ) -> Complex64[np.ndarray, "v u"]:
-    """Return the transform of a wave behind its box, propagated back to the focal plane, cropped to ``points``.
+    """Return the transform of a wave behind its box, back at the focal plane, cropped to ``points``.
 
     Free space over a distance z multiplies by exp(-iπ λ k² z) (Kirkland, 3rd ed., eq. 6.67). abTEM transmits
     a slice at its entrance, so that its atoms lie half a slice deeper on average.
@@ -192,4 +192,4 @@ def _in_focus(
     back = height - float(atoms.info.get(FOCAL_PLANE, height / 2)) + height / slices / 2
     spectrum *= np.exp(1j * np.pi * wavelength(energy) * back * square)
     spectrum *= square < (points / (2 * side)) ** 2
-    return spectrum.astype(np.complex64)
+    return np.asarray(spectrum, dtype=np.complex64)

@@ -28,7 +28,10 @@ def image_intensity(
     import torch
 
     shape = (elastic.shape[-2], elastic.shape[-1])
-    return torch.fft.irfft2(image_spectrum(elastic, diffuse, sampling, optics, modes=modes), s=shape)
+    image: torch.Tensor = torch.fft.irfft2(
+        image_spectrum(elastic, diffuse, sampling, optics, modes=modes), s=shape
+    )
+    return image
 
 
 def image_spectrum(
@@ -65,9 +68,7 @@ def image_spectrum(
     transfer = transfer_function(optics, shape, sampling)
     seen = elastic * transfer
     if optics.is_coherent:
-        return torch.fft.rfft2(
-            _squared(torch.fft.ifft2(seen)) + _scattered(diffuse, transfer, optics, sampling)
-        )
+        return _transform(_squared(torch.fft.ifft2(seen)) + _scattered(diffuse, transfer, optics, sampling))
     power = _squared(seen)
     amplitudes, rest = coherent_modes(random_phases(optics, shape, sampling), power, modes)
     sharp = _squared(torch.fft.ifft2(seen.unsqueeze(-3) * amplitudes)).sum(dim=-3)
@@ -76,7 +77,7 @@ def image_spectrum(
     ky, kx = torch.fft.fftfreq(shape[0], sampling), torch.fft.rfftfreq(shape[1], sampling)
     square = (ky[:, None] ** 2 + kx**2).to(elastic.device)
     blur = torch.exp(-2 * np.pi**2 * smear(optics, rest * power, sampling)[..., None, None] ** 2 * square)
-    return torch.fft.rfft2(sharp) + blur * torch.fft.rfft2(incoherent)
+    return _transform(sharp) + blur * _transform(incoherent)
 
 
 def _scattered(
@@ -108,6 +109,13 @@ def focal_offsets(count: int) -> np.ndarray:
 
     offsets = ndtri((np.arange(count) + 0.5) / count)
     return np.asarray(offsets / max(offsets.std(), 1e-12)) if count > 1 else np.zeros(1)
+
+
+def _transform(image: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    spectrum: torch.Tensor = torch.fft.rfft2(image)
+    return spectrum
 
 
 def _squared(wave: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from simulate.camera.camera import Camera
 from simulate.camera.detector import Detector
 from simulate.ranges import Range, limits, log_uniform, require_range, uniform
 from simulate.tem.optics import Optics
-from simulate.view import View, random_view
+from simulate.view import View, Window, random_view
 
 if TYPE_CHECKING:
     import torch
@@ -41,9 +41,11 @@ class Setting:
         drawn = {name: float(value) for name, value in lens.items() if value is not None}
         return {**drawn, **self.detector.values()}
 
-    def view(self, side: float, shape: tuple[int, int], rng: np.random.Generator) -> View:
-        """Draw where in a square box of edge ``side`` [Å] the image lies."""
-        return random_view(side, self.pixel_size, shape, rng)
+    def view(
+        self, side: float, shape: tuple[int, int], rng: np.random.Generator, window: Window | None = None
+    ) -> View:
+        """Draw where in a square box of edge ``side`` [Å], or in a window of it, the image lies."""
+        return random_view(side, self.pixel_size, shape, rng, window)
 
     def record(self, expected: torch.Tensor, rng: np.random.Generator) -> np.ndarray:
         """Return the image (y, x), float32, that the camera gives."""
@@ -80,7 +82,7 @@ class Microscope:
     camera
         Its measured transfer and noise.
     rate
-        Electrons a pixel within one readout of a counting ``camera``, for those that it misses by coincidence.
+        Electrons a pixel within one readout of a counting ``camera``: it misses some that coincide.
     pixel_size
         At the specimen [Å].
     dose

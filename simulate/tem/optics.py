@@ -117,8 +117,9 @@ def random_phases(optics: Optics, shape: tuple[int, int], sampling: float) -> to
     focal = 0.5 * scale * _grid(optics.focal_spread) * (ax**2 + ay**2)
     tilt = 1e-3 * scale * _grid(optics.angular_spread)
     gy, gx = _slopes(optics, ay, ax)
-    parts = torch.broadcast_tensors(focal, tilt * gy, tilt * gx)
-    return torch.stack([part.float() for part in parts], dim=-3)
+    parts = (focal, tilt * gy, tilt * gx)
+    like = focal * tilt * gx  # a batch may be in any of them
+    return torch.stack([part.float().expand(like.shape) for part in parts], dim=-3)
 
 
 def smear(optics: Optics, weights: torch.Tensor, sampling: float) -> torch.Tensor:

@@ -16,6 +16,8 @@ from simulate.draw import ColumnSampler
 from simulate.shards.box import enclose
 from simulate.shards.store import shard_path
 from simulate.specimen import COLUMN, COUNTED, DISPLACEMENT, INSTANCE
+from simulate.stem.linear import LinearHAADF
+from simulate.stem.microscope import ScanningMicroscope
 from simulate.structures.recipe import ParticleRecipe
 from simulate.tem.exit_wave import Multislice
 from simulate.tem.hrtem import HRTEM, SCALE
@@ -89,6 +91,26 @@ def test_a_sub_pixel_shift_moves_image_and_labels_alike():
         image = HRTEM().expected(stored_spots(), SIDE, FOCUSSED, view).numpy()
         for position in columns_of(four_columns()).seen(view).positions:
             np.testing.assert_allclose(darkest(image, position, 0.25), position, atol=0.02)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_labels_sit_on_bright_columns_of_a_scan_at_any_angle_that_drifts(seed):
+    """In HAADF the columns are bright; the centroid of each is that of the atoms to some pm."""
+    atoms = four_columns()
+    atoms.positions[:, 2] = 2.88 * atoms.positions[:, 2] + 2
+    atoms.set_cell([SIDE, SIDE, 14.0])
+    imaging = LinearHAADF()
+    stored = imaging.calculate(atoms, {"Au": 0.085}, (0, 0, 1))
+    microscope = ScanningMicroscope(pixel_size=0.15, drift=3.0, dwell=2e-6, coma=0.0, astigmatism=0.0)
+    setting = microscope.draw(imaging.energy, np.random.default_rng(seed))
+    view = setting.view(SIDE, (200, 200), np.random.default_rng(seed))
+    image = imaging.expected(stored, SIDE, setting, view).numpy()
+    seen = columns_of(atoms).seen(view)
+    assert len(seen) == 4
+    peaks = [darkest(-image, position, 0.15) for position in seen.positions]
+    np.testing.assert_allclose(peaks, seen.positions, atol=0.03)
+    values = map_coordinates(image, seen.positions.T / 0.15, order=3)
+    assert (np.diff(values[np.argsort(seen.depths)]) > 0).all()
 
 
 def test_columns_outside_the_frame_have_no_label():

@@ -165,7 +165,7 @@ def test_a_sphere_is_as_thick_as_a_sphere():
     np.testing.assert_allclose(mean, smooth, atol=0.7)
     assert np.abs(mean - smooth).mean() < 0.1
     inner = np.hypot(y, x) < 0.7 * 18
-    np.testing.assert_allclose(mean[inner], wanted[inner], atol=0.7)
+    np.testing.assert_allclose(mean[inner], wanted[inner], atol=1.0)
     # One sphere alone is rough by an atom here and there.
     np.testing.assert_allclose(found[0][inner], wanted[inner], atol=2.5)
 

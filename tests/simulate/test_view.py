@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from nanonet.records import InputError
 from simulate.view import View, quarter_turn, random_view
 
 TURNS = [(quarters, mirrored) for quarters in range(4) for mirrored in (False, True)]
@@ -73,3 +74,14 @@ def test_a_view_larger_than_the_box_has_it_near_its_middle():
         view = random_view(20.0, 0.25, (200, 200), np.random.default_rng(seed))
         middle = view.to_image(np.array([[10.0, 10.0]]))[0]
         np.testing.assert_allclose(middle, 0.25 * 199 / 2, atol=2.0)
+
+
+def test_a_view_keeps_to_its_window_or_says_that_it_cannot():
+    window = ((5.0, 25.0), (10.0, 30.0))
+    for seed in range(50):
+        view = random_view(60.0, 0.5, (36, 36), np.random.default_rng(seed), window)
+        corners = view.to_box(0.5 * np.array([[-0.5, -0.5], [35.5, 35.5], [-0.5, 35.5], [35.5, -0.5]]))
+        assert (corners.min(axis=0) > [5 - 1e-9, 10 - 1e-9]).all()
+        assert (corners.max(axis=0) < [25 + 1e-9, 30 + 1e-9]).all()
+    with pytest.raises(InputError, match="20 x 20 Å that are simulated"):
+        random_view(60.0, 0.5, (41, 41), np.random.default_rng(0), window)

@@ -338,3 +338,23 @@ def test_plural_scattering_agrees_with_multislice_of_a_gas():
     share = share_on_annulus(np.array([[count / side**2]]), ("Au",), ENERGY, (0.0, 60.0, 140.0))[0]
     assert share == pytest.approx(high, rel=0.06)
     assert np.exp(-count / side**2 * cross_section("Au", ENERGY, 12.0)) == pytest.approx(low, rel=0.04)
+
+
+@pytest.mark.slow
+def test_haadf_of_a_gold_sphere_agrees_with_multislice():
+    side, diameter = 36.0, 26.0
+    cell = GOLD.unit_cell() * (12, 12, 12)
+    places = cell.positions - cell.positions.mean(axis=0)
+    rotation = Rotation.random(random_state=np.random.default_rng(1)).as_matrix()
+    places = places[np.linalg.norm(places, axis=1) < diameter / 2] @ rotation.T
+    places += [side / 2, side / 2, diameter / 2 + 2]
+    atoms = Atoms("Au" * len(places), places, cell=[side, side, diameter + 4])
+    wave = exit_wave(atoms, {"Au": 0.088}, 0, sampling=0.035)
+    angle = angles_of(wave, side)
+    # The mean over all positions of a focused probe is that over the directions in its cone.
+    cone, ring = angle <= 21, (angle >= 60) & (angle < 140)
+    weight = np.fft.ifft2(np.fft.fft2(cone / cone.sum()) * np.fft.fft2(ring)).real
+    multislice = (np.abs(np.fft.fft2(wave)) ** 2 / wave.size**2 * weight).sum() * side**2
+    seen = truth(ball(radius=diameter / 2, rotation=rotation), pixel_size=1.0)
+    model = mass_thickness(seen, ENERGY, (21.0, 60.0, 140.0), {}).sum()
+    assert model == pytest.approx(multislice, rel=0.1)
