@@ -239,9 +239,9 @@ def compare(name: str, words: argparse.Namespace) -> dict[str, float]:
     spent = time.process_time() - start
     owner, depths = cells(atoms, found.counts.shape[1:], REACH[name])
     truth = cross_sections(found.image(), owner, len(depths))
-    model = cross_sections(linear(atoms, name, probe, annulus), owner, len(depths))
-    parts = [_batch(found, batch, owner, len(depths)) for batch in range(BATCHES)]
-    noise = np.std(parts, axis=0, ddof=1) / np.sqrt(BATCHES) / truth
+    image = linear(atoms, name, probe, annulus)
+    model = cross_sections(image, owner, len(depths))
+    noise = _noise(found, image, owner, len(depths)) / truth
     error = model / truth - 1
     print(f"\n{name}: {len(atoms)} atoms, {len(depths)} columns; reference {spent:.0f} s of CPU")
     print(f"{'depth':>6}{'columns':>9}{'bias %':>9}{'rms %':>8}{'noise of the reference %':>26}")
@@ -261,13 +261,21 @@ def compare(name: str, words: argparse.Namespace) -> dict[str, float]:
     return {"total": float(total), "rms": rms, "noise": noisy, "model": model_error}
 
 
-def _batch(found: Reference, batch: int, owner: np.ndarray, count: int) -> np.ndarray:
-    """Return the cross-sections of one batch; positions that it missed count as the mean of their cell."""
-    seen = np.where(found.counts[batch] > 0, owner, -1)
-    image = found.sums[batch] / np.maximum(found.counts[batch], 1)
-    hit = np.bincount(seen[seen >= 0], minlength=count)
-    whole = np.bincount(owner[owner >= 0], minlength=count)
-    return cross_sections(image, seen, count) * whole / np.maximum(hit, 1)
+def _noise(found: Reference, model: np.ndarray, owner: np.ndarray, count: int) -> np.ndarray:
+    """Return the standard error of the reference's cross-sections [Å²], from its batches.
+
+    What differs from batch to batch is which positions were met, and phonons: the first is taken out by
+    comparing with the model's image at the positions that were met.
+    """
+    inside = owner >= 0
+    areas = np.bincount(owner[inside], minlength=count) * (EVERY * STEP) ** 2
+    excess = [
+        areas
+        * np.bincount(owner[inside], weights=(sums - counts * model)[inside], minlength=count)
+        / np.maximum(np.bincount(owner[inside], weights=counts[inside], minlength=count), 1)
+        for sums, counts in zip(found.sums, found.counts, strict=True)
+    ]
+    return np.asarray(np.std(excess, axis=0, ddof=1) / np.sqrt(BATCHES))
 
 
 def _rms(values: np.ndarray) -> float:
@@ -312,6 +320,7 @@ def main() -> None:
     headline = {
         "haadf_cross_section_error": max(figures["model"] for figures in found.values()),
         "haadf_cross_section_bias": max((figures["total"] for figures in found.values()), key=abs),
+        "haadf_reference_noise": max(figures["noise"] for figures in found.values()),
         "haadf_images_per_cpu_hour": round(images_per_hour(100)),
     }
     if words.output:

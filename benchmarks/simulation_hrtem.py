@@ -3,7 +3,7 @@
 The reference of each particle is an explicit sum: 64 frozen-phonon configurations on a 0.1 Å grid, each seen
 at 24 foci and source angles of its own, drawn from a Sobol sequence. Errors are root mean squares over the
 camera's image without counting noise, as shares of its standard deviation. Plain abTEM is given as many
-phonon configurations as it needs for our error, each seen at 7 foci. Times are of the processor, on one thread.
+phonon configurations as it needs for our error, each seen at 7 foci. Times are of the processor, one thread.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """From a crystal's file and a microscope's YAML to training samples: the time on 2 processes, memory, disk.
 
-Writes a cif of platinum and a YAML of a microscope, runs `nanonet simulate` as a user would, and draws samples
-of 128 pixels in two processes, as a DataLoader's workers do. Times are by the clock: other work on the machine
-counts.
+Writes a cif of platinum and a YAML of a microscope, runs `nanonet simulate` as a user would, and draws
+samples of 128 pixels in two processes, as a DataLoader's workers do. Times are by the clock: other work on
+the machine counts.
 """
 
 from __future__ import annotations
@@ -96,13 +96,10 @@ def run(quick: bool) -> dict[str, float]:
     print(
         f"{structures} structures of platinum [110]: {making:.0f} s, {sizes / structures / 1e6:.2f} MB each"
     )
-    print(
-        f"{samples:,} samples of 128 px by 2 processes: {drawing:.0f} s, {1e3 * drawing / samples:.1f} ms each"
-    )
+    each = 1e3 * drawing / samples
+    print(f"{samples:,} samples of 128 px by 2 processes: {drawing:.0f} s, {each:.1f} ms each")
     for early, late in peaks:
-        print(
-            f"peak memory of a process: {early:.0f} MiB after a tenth of its samples, {late:.0f} MiB after all"
-        )
+        print(f"peak memory of a process: {early:.0f} MiB after a tenth of it, {late:.0f} MiB after all")
     return {
         "minutes_from_cif_to_20000_samples": round(twenty / 60, 1),
         "memory_growth_mib": round(max(late - early for early, late in peaks), 1),

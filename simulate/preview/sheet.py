@@ -190,4 +190,5 @@ def _draw_bars(figure: Figure, colours: Mapping[str, Shades], size: tuple[float,
         bar.ax.minorticks_off()
         if name == DEPTH:
             deepest = round(values.get_clim()[1] - 0.5)
-            bar.set_ticks(sorted({1, *range(0, deepest + 1, max(1, -(-deepest // 8))), deepest} - {0}))
+            step = -(-deepest // 8)
+            bar.set_ticks(sorted({1, *range(step, deepest + 1, step)}))

@@ -153,18 +153,25 @@ def make_shard(plan: Plan, index: int) -> Shard:
         stored=plan.imaging.calculate(atoms, sigma, (plan.seed, index, 1)),
         atoms=atoms,
         about=as_node(
-            {**specimen.about, **_window(specimen, side, particle), "thermal_displacements": sigma}
+            {
+                **specimen.about,
+                **_window(specimen, side, particle, filled=plan.environment is not None),
+                "thermal_displacements": sigma,
+            }
         ),
     )
 
 
 def _window(
-    specimen: Specimen, side: float, particle: Float[np.ndarray, "2 3"]
+    specimen: Specimen, side: float, particle: Float[np.ndarray, "2 3"], *, filled: bool
 ) -> dict[str, list[list[float]]]:
-    """Return the window (y, x) that images may show, in the frame of the box, where the specimen has one."""
+    """Return the window (y, x) that images may show, in the frame of the box: the specimen's own.
+
+    A box that is filled by surroundings is one, too: beyond it they would end. In vacuum there is none.
+    """
     window = specimen.about.get("window")
     if window is None:
-        return {}
+        return {"window": [[0.0, side], [0.0, side]]} if filled else {}
     shift = side / 2 - particle.mean(axis=0)[1::-1]
     return {
         "window": [[float(edge + move) for edge in edges] for edges, move in zip(window, shift, strict=True)]

@@ -11,7 +11,7 @@ import numpy as np
 from nanonet.records import InputError
 from simulate.stem.probe import Probe
 from simulate.stem.scan import ScanNoise, record_scan
-from simulate.view import View
+from simulate.view import View, Window, put
 
 if TYPE_CHECKING:
     import torch
@@ -63,21 +63,18 @@ class ScanSetting:
         parts = (self.probe, self.noise)
         return {**own, **{f.name: float(getattr(part, f.name)) for part in parts for f in fields(part)}}
 
-    def view(self, side: float, shape: tuple[int, int], rng: np.random.Generator) -> View:
-        """Draw where in a square box of edge ``side`` [Å] the image lies: turned, mirrored, sheared by drift.
+    def view(
+        self, side: float, shape: tuple[int, int], rng: np.random.Generator, window: Window | None = None
+    ) -> View:
+        """Draw where in a square box of edge ``side`` [Å], or in a window of it, the image lies.
 
-        Images that are smaller than the box lie within it as far as they fit, larger ones have it near their
-        middle, within 2 Å.
+        It is turned, mirrored, and sheared by drift. Images that are smaller than the box lie within it as
+        far as they fit, larger ones have it near their middle, within 2 Å.
         """
         angle = rng.uniform(0, 2 * np.pi) if self.turned else rng.integers(4) * np.pi / 2
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         axes = self.sheared(turn @ np.diag([1.0, -1.0 if rng.integers(2) else 1.0]), shape)
-        length = self.pixel_size * (np.array(shape, dtype=float) - 1)
-        slack = np.maximum(np.maximum(side - np.abs(axes) @ length, 0.0), 4.0) / 2
-        first = side / 2 + rng.uniform(-slack, slack) - axes @ length / 2
-        return View(
-            origin=(float(first[0]), float(first[1])), pixel_size=self.pixel_size, shape=shape, axes=axes
-        )
+        return put(axes, side, self.pixel_size, shape, rng, window)
 
     def sheared(self, axes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         """Return the steps of a scan across a specimen that drifts: it moves on while the beam goes to the

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ORDER = 6
 """Grid points that a B-spline covers along each axis."""
-FILLED = 0.75
+FILLED = 0.95
 """Share of a grid's Nyquist frequency that a probe's intensity may fill for spreading to be exact."""
 MARGIN = 5.0
 """How far beyond the image and the probe's geometric disc atoms are looked for [Å]."""
@@ -157,7 +157,7 @@ def _fast(least: int) -> int:
 def _spread(
     places: Float[np.ndarray, "n 2"], parts: list[Float[np.ndarray, " n"]], shape: tuple[int, int]
 ) -> list[torch.Tensor]:
-    """Return weights spread onto a grid by B-splines, for each set of them; points off the grid are left out."""
+    """Return weights spread onto a grid by B-splines, for each set of them; points off it are left out."""
     import torch
 
     whole = np.floor(places)
@@ -196,21 +196,24 @@ def _point_spread(
     import torch
 
     frequencies = torch.fft.fftfreq(size, step, dtype=torch.float64)
+    pixel = wavelength(probe.energy) / (size * step)
+    edge = 1e-3 * probe.semiangle_cutoff
+    # Only the block of frequencies that holds the aperture is worked on.
+    highest = (edge + pixel) / wavelength(probe.energy) * float(np.linalg.norm(axes, 2))
+    block = torch.nonzero(frequencies.abs() <= highest)[:, 0]
     inverse = np.linalg.inv(axes)  # k = axes^-T q
-    qy, qx = frequencies[:, None], frequencies[None, :]
+    qy, qx = frequencies[block][:, None], frequencies[block][None, :]
     ay, ax = (wavelength(probe.energy) * (inverse[0, i] * qy + inverse[1, i] * qx) for i in (0, 1))
     square = ay**2 + ax**2
-    pixel = wavelength(probe.energy) / (size * step)
-    aperture = ((1e-3 * probe.semiangle_cutoff - square.sqrt()) / pixel + 0.5).clamp(0.0, 1.0)
-    inside = aperture > 0
-    phase = aberration_phase(probe.optics(), ay, ax)[inside]
+    aperture = ((edge - square.sqrt()) / pixel + 0.5).clamp(0.0, 1.0).float()
+    phase = aberration_phase(probe.optics(), ay, ax)
     # Defocus is quadratic in the angle, so that heights and focal spread are phases on top.
-    quadratic = np.pi / wavelength(probe.energy) * square[inside]
+    quadratic = np.pi / wavelength(probe.energy) * square
     series = focal_series(probe, FOCI)
     waves = torch.zeros(len(series), size, size, dtype=torch.complex64)
     for wave, (node, weight) in zip(waves, series, strict=True):
         total = torch.remainder(phase - (node.defocus - probe.defocus - height) * quadratic, 2 * torch.pi)
-        wave[inside] = torch.polar((weight**0.5 * aperture[inside]).float(), -total.float())
+        wave[block[:, None], block] = torch.polar(weight**0.5 * aperture, -total.float())
     waves = torch.fft.ifft2(waves)
     intensity: torch.Tensor = (waves.real**2 + waves.imag**2).sum(dim=0)
     return intensity / (intensity.sum() * (step**2 * abs(float(np.linalg.det(axes)))))

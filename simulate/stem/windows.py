@@ -3,12 +3,12 @@
 With interpolation f the plane waves repeat themselves every 1 / f of the box. One superposition of them so
 holds f² probes, each of which is cut out by a window of 1 / f of the box around it; all windows tile the
 box. And the sum over the beams, a Fourier series in the probe's position, splits into one over x and one
-over y, between which the box is cut into stripes along y.
+over y.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,78 +50,106 @@ def windowed_images(
 
     f, device = matrix.interpolation, matrix.waves.device
     py, px = points[0] // f, points[1] // f
-    along_y, along_x = (
-        torch.as_tensor(np.exp(-2j * np.pi * np.outer(np.arange(n), m) / n), dtype=torch.complex64)
-        for n, m in ((py, np.unique(matrix.lattice[:, 0])), (px, matrix.lattice[:, 1]))
-    )
+    turns = np.outer(np.arange(px), matrix.lattice[:, 1]) / px
+    phases = torch.as_tensor(np.exp(-2j * np.pi * turns), dtype=torch.complex64, device=device)
     weights = masks.flatten(1).float().repeat_interleave(2, dim=1)  # for the real and the imaginary part
-    images = torch.empty(f, py, f, px, len(amplitudes), len(masks), device=device)
+    images = torch.empty(py, px, f, f, len(amplitudes), len(masks), device=device)
     for j in range(px):
-        first = first_sample(j / px, matrix.window[1])
-        stripes = _stripes(matrix, amplitudes * along_x[j].to(device), first)
-        for s, b in np.ndindex(len(amplitudes), f):
-            images[:, :, b, j, s] = _rows(stripes[s, b], along_y.to(device), matrix.window[0], weights)
-    return images.flatten(2, 3).flatten(0, 1).permute(2, 3, 0, 1).contiguous()
+        sums = _sums_over_x(matrix, amplitudes * phases[j])
+        for s in range(len(amplitudes)):
+            images[:, j, :, :, s] = _column(sums[:, s], matrix, (py, j / px), weights)
+    return images.permute(4, 5, 3, 0, 2, 1).flatten(4, 5).flatten(2, 3).contiguous()
 
 
-def _stripes(matrix: ScatteringMatrix, amplitudes: torch.Tensor, first: int) -> torch.Tensor:
-    """Return the sums over the beams of each row of the lattice, cut into stripes along y.
+def _sums_over_x(matrix: ScatteringMatrix, amplitudes: torch.Tensor) -> torch.Tensor:
+    """Return the sums over the beams of each row of the lattice: (lattice row, probe, y · x).
 
     Parameters
     ----------
     amplitudes
         (probe, beam), with the phases of the probes' x.
-    first
-        First sample of the first stripe along x.
-
-    Returns
-    -------
-    stripes
-        (probe, stripe, lattice row, y, x within the stripe).
     """
-    f, (ny, nx) = matrix.interpolation, matrix.waves.shape[-2:]
+    import torch
+
     edges = [0, *(np.flatnonzero(np.diff(matrix.lattice[:, 0])) + 1).tolist(), len(matrix.lattice)]
     flat = matrix.waves.flatten(1)
-    result = flat.new_empty(len(amplitudes), f, len(edges) - 1, ny, nx // f)
+    sums = flat.new_empty(len(edges) - 1, len(amplitudes), flat.shape[1])
     for row, (start, stop) in enumerate(pairwise(edges)):
-        waves = (amplitudes[:, start:stop] @ flat[start:stop]).reshape(-1, ny, nx)
-        for b in range(f):
-            for to, where in window_pieces(first + b * (nx // f), nx // f, nx):
-                result[:, b, row, :, to] = waves[:, :, where]
-    return result
+        torch.mm(amplitudes[:, start:stop], flat[start:stop], out=sums[row])
+    return sums
 
 
-def _rows(stripe: torch.Tensor, phases: torch.Tensor, width: int, weights: torch.Tensor) -> torch.Tensor:
-    """Return the annular sums (window, row, annulus) of all rows of scan points of one stripe.
+def _column(
+    sums: torch.Tensor, matrix: ScatteringMatrix, scan: tuple[int, float], weights: torch.Tensor
+) -> torch.Tensor:
+    """Return the annular sums (row, window x, window y, annulus) of a column of scan points.
 
     Parameters
     ----------
-    stripe
-        (lattice row, y, x).
-    phases
-        (row, lattice row).
-    width
-        Samples of a window along y.
+    sums
+        (lattice row, y · x).
+    scan
+        Rows of scan points within the period, and where the column lies within the period along x.
     weights
         (annulus, ky · kx · 2).
     """
     import torch
 
-    _, ny, nx = stripe.shape
-    step = max(1, block_size(stripe) // (nx * ny))  # waves that are transformed at a time
-    buffer = stripe.new_empty(step, ny, nx)
-    parts = []
-    firsts = [first_sample(i / len(phases), width) % ny for i in range(len(phases))]
-    for some, begins in zip(torch.split(phases, 8 * step), _batches(firsts, 8 * step), strict=True):
-        waves = (some @ stripe.flatten(1)).reshape(-1, ny, nx)
-        for part, starts in zip(torch.split(waves, step), _batches(begins, step), strict=True):
-            for index, (wave, first) in enumerate(zip(part, starts, strict=True)):
-                buffer[index, : ny - first], buffer[index, ny - first :] = wave[first:], wave[:first]
-            spectra = torch.fft.fft2(buffer[: len(part)].reshape(-1, width, nx), norm="forward")
+    (rows, fraction), (height, width), (ny, nx) = scan, matrix.window, matrix.waves.shape[-2:]
+    f = matrix.interpolation
+    left = first_sample(fraction, width)
+    stripes = [(b, *piece) for b in range(f) for piece in window_pieces(left + b * width, width, nx)]
+    step = 2 * max(1, block_size(sums) // (2 * nx * ny))  # superpositions that are transformed at a time
+    buffer = sums.new_empty(step, f, ny, width)
+    result = sums.real.new_empty(rows, f * f, len(weights))
+    even, odd = _even_and_odd(sums)
+    for indices in torch.split(torch.arange(rows // 2 + 1), 4 * step):
+        angles = 2 * np.pi / rows * torch.outer(indices.double(), torch.arange(len(even)).double())
+        cosines, sines = (part.float().to(sums.device) for part in (angles.cos(), angles[:, 1:].sin()))
+        pairs = [_complex(m @ part, ny, nx) for m, part in ((cosines, even), (sines, odd))]
+        jobs = [(n, i, torch.add) for n, i in enumerate(indices.tolist())]
+        jobs += [(n, rows - i, torch.sub) for n, i, _ in jobs if 0 < i < rows - i]
+        for start in range(0, len(jobs), step):
+            chosen = jobs[start : start + step]
+            for place, (n, i, combine) in zip(buffer, chosen, strict=False):
+                top = first_sample(i / rows, height)
+                for (to_y, from_y), (b, to_x, from_x) in product(window_pieces(top, ny, ny), stripes):
+                    one, other = (part[n, from_y, from_x] for part in pairs)
+                    combine(one, other, out=place[b, to_y, to_x])
+            spectra = torch.fft.fft2(buffer[: len(chosen)].reshape(-1, height, width), norm="forward")
             squares = torch.view_as_real(spectra).flatten(1).square()
-            parts.append(torch.nn.functional.linear(squares, weights))
-    return torch.cat(parts).reshape(len(phases), ny // width, -1).transpose(0, 1)
+            found = torch.nn.functional.linear(squares, weights).reshape(len(chosen), f * f, -1)
+            result[[i for _, i, _ in chosen]] = found
+    return result.unflatten(1, (f, f))
 
 
-def _batches(values: list[int], step: int) -> list[list[int]]:
-    return [values[start : start + step] for start in range(0, len(values), step)]
+def _even_and_odd(sums: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what lattice rows m and -m give to the probes at rows i and -i of the scan, as real numbers.
+
+    Σ_m exp(-2πi m i/n) Z_m = Σ_{m>=0} cos(2π m i/n) (Z_m + Z_-m) + Σ_{m>0} sin(2π m i/n) (Z_m - Z_-m) / i, and
+    at -i the second term changes its sign: real factors and half the rows, so a quarter of the work.
+
+    Parameters
+    ----------
+    sums
+        (2 n + 1, y · x), lattice rows -n to n.
+
+    Returns
+    -------
+    even
+        (n + 1, y · x · 2): Z_0, Z_m + Z_-m.
+    odd
+        (n, y · x · 2): -i (Z_m - Z_-m).
+    """
+    import torch
+
+    middle = len(sums) // 2
+    above, below = sums[middle + 1 :], sums[:middle].flip(0)
+    even, odd = torch.cat([sums[middle : middle + 1], above + below]), -1j * (above - below)
+    return torch.view_as_real(even).flatten(1), torch.view_as_real(odd).flatten(1)
+
+
+def _complex(values: torch.Tensor, ny: int, nx: int) -> torch.Tensor:
+    import torch
+
+    return torch.view_as_complex(values.reshape(-1, ny, nx, 2))

@@ -85,3 +85,19 @@ def test_a_view_keeps_to_its_window_or_says_that_it_cannot():
         assert (corners.max(axis=0) < [25 + 1e-9, 30 + 1e-9]).all()
     with pytest.raises(InputError, match="20 x 20 Å that are simulated"):
         random_view(60.0, 0.5, (41, 41), np.random.default_rng(0), window)
+
+
+def test_a_view_shows_nothing_beyond_its_window():
+    """A slab is whole in a window of its box only."""
+    window = ((10.0, 30.0), (5.0, 36.0))
+    middles = []
+    for seed in range(60):
+        view = random_view(40.0, 0.5, (30, 38), np.random.default_rng(seed), window)
+        far = 0.5 * (np.array([30, 38]) - 0.5)
+        corners = view.to_box(np.array([[-0.25, -0.25], far, [-0.25, far[1]], [far[0], -0.25]]))
+        assert (corners >= np.array([10.0, 5.0]) - 1e-9).all()
+        assert (corners <= np.array([30.0, 36.0]) + 1e-9).all()
+        middles.append(corners.mean(axis=0))
+    assert np.ptp(middles, axis=0).min() > 0.5
+    with pytest.raises(InputError, match="make them smaller"):
+        random_view(40.0, 0.5, (80, 80), np.random.default_rng(0), window)
