@@ -49,10 +49,6 @@ class Reference:
     sums: np.ndarray
     counts: np.ndarray
 
-    def image(self) -> np.ndarray:
-        """Return the mean signal at each probe position."""
-        return np.asarray(self.sums.sum(axis=0) / np.maximum(self.counts.sum(axis=0), 1))
-
 
 def particle(name: str, diameter: float, seed: int) -> Atoms:
     """Return a particle along [110] in its box, whose edge is a whole number of probe steps."""
@@ -238,10 +234,10 @@ def compare(name: str, words: argparse.Namespace) -> dict[str, float]:
     )
     spent = time.process_time() - start
     owner, depths = cells(atoms, found.counts.shape[1:], REACH[name])
-    truth = cross_sections(found.image(), owner, len(depths))
     image = linear(atoms, name, probe, annulus)
     model = cross_sections(image, owner, len(depths))
-    noise = _noise(found, image, owner, len(depths)) / truth
+    truth, deviation = measured(found, image, owner, len(depths))
+    noise = deviation / truth
     error = model / truth - 1
     print(f"\n{name}: {len(atoms)} atoms, {len(depths)} columns; reference {spent:.0f} s of CPU")
     print(f"{'depth':>6}{'columns':>9}{'bias %':>9}{'rms %':>8}{'noise of the reference %':>26}")
@@ -261,21 +257,27 @@ def compare(name: str, words: argparse.Namespace) -> dict[str, float]:
     return {"total": float(total), "rms": rms, "noise": noisy, "model": model_error}
 
 
-def _noise(found: Reference, model: np.ndarray, owner: np.ndarray, count: int) -> np.ndarray:
-    """Return the standard error of the reference's cross-sections [Å²], from its batches.
+def measured(
+    found: Reference, model: np.ndarray, owner: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the reference's cross-sections and their standard errors [Å²], from its batches.
 
-    What differs from batch to batch is which positions were met, and phonons: the first is taken out by
-    comparing with the model's image at the positions that were met.
+    A cell's integral is that of the model's image plus the mean excess of the probes that were met (a
+    difference estimator): without bias whatever the model, and free of which positions the draw happened to meet.
     """
     inside = owner >= 0
-    areas = np.bincount(owner[inside], minlength=count) * (EVERY * STEP) ** 2
-    excess = [
-        areas
-        * np.bincount(owner[inside], weights=(sums - counts * model)[inside], minlength=count)
-        / np.maximum(np.bincount(owner[inside], weights=counts[inside], minlength=count), 1)
-        for sums, counts in zip(found.sums, found.counts, strict=True)
-    ]
-    return np.asarray(np.std(excess, axis=0, ddof=1) / np.sqrt(BATCHES))
+    owners = owner[inside]
+    areas = np.bincount(owners, minlength=count) * (EVERY * STEP) ** 2
+    hits = np.array([np.bincount(owners, weights=counts[inside], minlength=count) for counts in found.counts])
+    excess = np.array(
+        [
+            np.bincount(owners, weights=(sums - counts * model)[inside], minlength=count)
+            for sums, counts in zip(found.sums, found.counts, strict=True)
+        ]
+    )
+    value = cross_sections(model, owner, count) + areas * excess.sum(axis=0) / np.maximum(hits.sum(axis=0), 1)
+    batches = areas * excess / np.maximum(hits, 1)
+    return value, np.std(batches, axis=0, ddof=1) / np.sqrt(BATCHES)
 
 
 def _rms(values: np.ndarray) -> float:

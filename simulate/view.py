@@ -91,7 +91,8 @@ def put(
     if window is not None and (room < 0).any():
         raise InputError(
             f"images of {shape[0]} x {shape[1]} pixels of {pixel_size:.3g} Å show more than the "
-            f"{high[0] - low[0]:.3g} x {high[1] - low[1]:.3g} Å that are simulated: make them smaller, or simulate more (imaging.least_side, or a slab's diameter)"
+            f"{high[0] - low[0]:.3g} x {high[1] - low[1]:.3g} Å that are simulated: make them smaller, or "
+            "simulate more (imaging.least_side or imaging.padding; a slab's diameter)"
         )
     reach = np.maximum(room, 0.0 if window is not None else 4.0) / 2
     first = (low + high) / 2 + rng.uniform(-reach, reach) - axes @ length / 2

@@ -112,10 +112,9 @@ def _column(
         for start in range(0, len(jobs), step):
             chosen = jobs[start : start + step]
             for place, (n, i, combine) in zip(buffer, chosen, strict=False):
-                top = first_sample(i / rows, height)
+                top, wave = first_sample(i / rows, height), combine(pairs[0][n], pairs[1][n])
                 for (to_y, from_y), (b, to_x, from_x) in product(window_pieces(top, ny, ny), stripes):
-                    one, other = (part[n, from_y, from_x] for part in pairs)
-                    combine(one, other, out=place[b, to_y, to_x])
+                    place[b, to_y, to_x] = wave[from_y, from_x]
             spectra = torch.fft.fft2(buffer[: len(chosen)].reshape(-1, height, width), norm="forward")
             squares = torch.view_as_real(spectra).flatten(1).square()
             found = torch.nn.functional.linear(squares, weights).reshape(len(chosen), f * f, -1)

@@ -1,8 +1,8 @@
 """Exit waves by multislice: the mean wave of atoms that vibrate, and those of single configurations.
 
-A wave is that of a plane wave of amplitude 1, propagated to the height of the box that its atoms name under
-`simulate.specimen.FOCAL_PLANE`, else to its middle: defocus 0 focuses there. It is given by its Fourier transform, the mean of ψ exp(-2πi k·r) over the box, in the
-frame (y, x) of docs/conventions.md.
+A wave is that of a plane wave of amplitude 1, at the height of the box that its atoms name under
+`simulate.specimen.FOCAL_PLANE`, else at its middle: defocus 0 focuses there. It is given by its Fourier
+transform, the mean of ψ exp(-2πi k·r) over the box, in the frame (y, x) of docs/conventions.md.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def static_wave(atoms: Atoms, multislice: Multislice, points: int) -> Complex64[
     from simulate.tem.projection import StructureFactorIntegrals
 
     gpts, slices = multislice.grid(atoms)
-    side, height = float(atoms.cell[0, 0]), float(atoms.cell[2, 2])
+    height = float(atoms.cell[2, 2])
     with abtem.config.set(_settings(multislice)):
         potential = abtem.Potential(
             atoms,
