@@ -263,7 +263,7 @@ def measured(
     """Return the reference's cross-sections and their standard errors [Å²], from its batches.
 
     A cell's integral is that of the model's image plus the mean excess of the probes that were met (a
-    difference estimator): without bias whatever the model, and free of which positions the draw happened to meet.
+    difference estimator): without bias whatever the model, and free of which positions happened to be met.
     """
     inside = owner >= 0
     owners = owner[inside]
@@ -316,8 +316,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="JSON file for the figures of each particle")
     words = parser.parse_args()
     if words.quick:
-        words.configurations, words.probes, words.diameter = 8, 200, 16.0
-        print("--quick: 8 phonon configurations of 200 probes; errors are mostly the reference's own noise")
+        words.configurations, words.probes, words.diameter = 8, 500, 16.0
+        print("--quick: 8 phonon configurations of 500 probes; errors are mostly the reference's own noise")
     found = {name: compare(name, words) for name in words.materials}
     headline = {
         "haadf_cross_section_error": max(figures["model"] for figures in found.values()),

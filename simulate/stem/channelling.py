@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from nanonet.records import InputError
 from simulate.specimen import COLUMN, COUNTED, INSTANCE
 from simulate.stem.atom import ring_cross_sections
 from simulate.stem.cross_sections import MISTILTS, TILTS, Entry, annulus_rings, nearest_entry
@@ -20,6 +21,8 @@ BROADENING = 0.0012
 """By how much the square of the width that an atom appears with grows with the square of its depth [Å²]."""
 BROADENED = 8
 """Depth up to which it does."""
+DENSE = 4.6
+"""Spacing of the atoms of a column [Å] below which channelling must be known."""
 RADIUS = 2.0
 """Within which atoms before an atom shade it, where there are no columns [Å]."""
 
@@ -47,8 +50,9 @@ def channelled(
     """Return what atoms scatter onto an annulus.
 
     The counted atoms of columns channel as those of the library's columns of the same element, spacing and
-    mistilt, by how many atoms of the column lie before them. Counted atoms off all zone axes are shaded by
-    what lies before them; all other atoms scatter as free ones.
+    mistilt, by how many atoms of the column lie before them. Those of axes so high that columns hardly
+    channel are taken like atoms off all zone axes, which are shaded by what lies before them. All other atoms
+    scatter as free ones.
 
     Parameters
     ----------
@@ -58,6 +62,11 @@ def channelled(
         Of the library, for one energy.
     inner, outer
         Of the annulus [mrad].
+
+    Raises
+    ------
+    InputError
+        If columns channel of which the library has none alike.
     """
     rings = annulus_rings(inner, outer)
     edges = [low for low, _, _ in rings] + [outer]
@@ -130,6 +139,13 @@ def _column_groups(
     for symbol in np.unique(symbols[order]):
         chosen = symbols[order] == symbol
         entry, on_axis = nearest_entry(entries, str(symbol), spacing)
+        if not on_axis and spacing is not None and spacing < DENSE:
+            known = ", ".join(f"{each:.2f}" for each in sorted({round(e.spacing, 2) for e in entries}))
+            raise InputError(
+                f"HAADF is not calibrated for columns of {symbol} of {spacing:.2f} Å at "
+                f"{entry.energy / 1e3:g} kV (known: {known} Å): use imaging=haadf_prism, or add them with "
+                "python -m simulate.stem.calibrate MATERIAL --zone-axes AXIS"
+            )
         # Particles of one atomic layer have no spacing; the first atom channels alike on all axes.
         angle = mistilt if on_axis or spacing is None else MISTILTS[-1]
         groups.append((order[chosen], entry, angle, rank[chosen].astype(float)))

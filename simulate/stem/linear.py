@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from nanonet.records import InputError
+from simulate.specimen import FOCAL_PLANE
 from simulate.stem.channelling import channelled
 from simulate.stem.cross_sections import cone_shares, library
 from simulate.stem.spread import image_of_points
@@ -76,7 +77,7 @@ class LinearHAADF:
     def calculate(
         self, atoms: Atoms, displacements: Mapping[str, float], seed: tuple[int, ...]
     ) -> dict[str, np.ndarray]:
-        """Return positions (n, 3) x, y, z [Å], z from the middle of the box; what each atom scatters
+        """Return positions (n, 3) x, y, z [Å], z from the focal plane; what each atom scatters
         (n, tilt) [Å²], by the directions of the illumination; the width (n,) [Å] of its place.
 
         Nothing is random: ``seed`` is not used.
@@ -85,7 +86,8 @@ class LinearHAADF:
         missing = sorted(set(symbols) - set(displacements))
         if missing:
             raise InputError(f"thermal_displacements lacks {', '.join(missing)}: give its displacement in Å")
-        positions = atoms.positions - np.array([0.0, 0.0, atoms.cell[2, 2] / 2])
+        focus = float(atoms.info.get(FOCAL_PLANE, atoms.cell[2, 2] / 2))
+        positions = atoms.positions - np.array([0.0, 0.0, focus])
         made = channelled(atoms, library(self.energy), energy=self.energy, inner=self.inner, outer=self.outer)
         thermal = np.array([displacements[symbol] for symbol in symbols])
         widths = np.sqrt(ATOM_WIDTH**2 + thermal**2 + made.broadening)

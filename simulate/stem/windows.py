@@ -50,14 +50,18 @@ def windowed_images(
 
     f, device = matrix.interpolation, matrix.waves.device
     py, px = points[0] // f, points[1] // f
-    turns = np.outer(np.arange(px), matrix.lattice[:, 1]) / px
-    phases = torch.as_tensor(np.exp(-2j * np.pi * turns), dtype=torch.complex64, device=device)
+    along_y, along_x = (
+        torch.as_tensor(
+            np.exp(-2j * np.pi * np.outer(np.arange(n), m) / n), dtype=torch.complex64, device=device
+        )
+        for n, m in ((py, np.unique(matrix.lattice[:, 0])), (px, matrix.lattice[:, 1]))
+    )
     weights = masks.flatten(1).float().repeat_interleave(2, dim=1)  # for the real and the imaginary part
     images = torch.empty(py, px, f, f, len(amplitudes), len(masks), device=device)
     for j in range(px):
-        sums = _sums_over_x(matrix, amplitudes * phases[j])
+        sums = _sums_over_x(matrix, amplitudes * along_x[j])
         for s in range(len(amplitudes)):
-            images[:, j, :, :, s] = _column(sums[:, s], matrix, (py, j / px), weights)
+            images[:, j, :, :, s] = _column(sums[:, s], along_y, matrix, j / px, weights)
     return images.permute(4, 5, 3, 0, 2, 1).flatten(4, 5).flatten(2, 3).contiguous()
 
 
@@ -80,7 +84,7 @@ def _sums_over_x(matrix: ScatteringMatrix, amplitudes: torch.Tensor) -> torch.Te
 
 
 def _column(
-    sums: torch.Tensor, matrix: ScatteringMatrix, scan: tuple[int, float], weights: torch.Tensor
+    sums: torch.Tensor, phases: torch.Tensor, matrix: ScatteringMatrix, fraction: float, weights: torch.Tensor
 ) -> torch.Tensor:
     """Return the annular sums (row, window x, window y, annulus) of a column of scan points.
 
@@ -88,67 +92,30 @@ def _column(
     ----------
     sums
         (lattice row, y · x).
-    scan
-        Rows of scan points within the period, and where the column lies within the period along x.
+    phases
+        (row, lattice row).
+    fraction
+        Where the column lies within the period along x.
     weights
         (annulus, ky · kx · 2).
     """
     import torch
 
-    (rows, fraction), (height, width), (ny, nx) = scan, matrix.window, matrix.waves.shape[-2:]
-    f = matrix.interpolation
+    f, (height, width), (ny, nx) = matrix.interpolation, matrix.window, matrix.waves.shape[-2:]
+    step = max(1, block_size(sums) // (nx * ny))  # superpositions that are transformed at a time
+    buffer = sums.new_empty(step, f, ny, width)
     left = first_sample(fraction, width)
     stripes = [(b, *piece) for b in range(f) for piece in window_pieces(left + b * width, width, nx)]
-    step = 2 * max(1, block_size(sums) // (2 * nx * ny))  # superpositions that are transformed at a time
-    buffer = sums.new_empty(step, f, ny, width)
-    result = sums.real.new_empty(rows, f * f, len(weights))
-    even, odd = _even_and_odd(sums)
-    for indices in torch.split(torch.arange(rows // 2 + 1), 4 * step):
-        angles = 2 * np.pi / rows * torch.outer(indices.double(), torch.arange(len(even)).double())
-        cosines, sines = (part.float().to(sums.device) for part in (angles.cos(), angles[:, 1:].sin()))
-        pairs = [_complex(m @ part, ny, nx) for m, part in ((cosines, even), (sines, odd))]
-        jobs = [(n, i, torch.add) for n, i in enumerate(indices.tolist())]
-        jobs += [(n, rows - i, torch.sub) for n, i, _ in jobs if 0 < i < rows - i]
-        for start in range(0, len(jobs), step):
-            chosen = jobs[start : start + step]
-            for place, (n, i, combine) in zip(buffer, chosen, strict=False):
-                top, wave = first_sample(i / rows, height), combine(pairs[0][n], pairs[1][n])
+    parts = []
+    for begin in range(0, len(phases), 8 * step):
+        waves = (phases[begin : begin + 8 * step] @ sums).reshape(-1, ny, nx)
+        for start in range(0, len(waves), step):
+            part = waves[start : start + step]
+            for index, wave in enumerate(part):
+                top = first_sample((begin + start + index) / len(phases), height)
                 for (to_y, from_y), (b, to_x, from_x) in product(window_pieces(top, ny, ny), stripes):
-                    place[b, to_y, to_x] = wave[from_y, from_x]
-            spectra = torch.fft.fft2(buffer[: len(chosen)].reshape(-1, height, width), norm="forward")
+                    buffer[index, b, to_y, to_x] = wave[from_y, from_x]
+            spectra = torch.fft.fft2(buffer[: len(part)].reshape(-1, height, width), norm="forward")
             squares = torch.view_as_real(spectra).flatten(1).square()
-            found = torch.nn.functional.linear(squares, weights).reshape(len(chosen), f * f, -1)
-            result[[i for _, i, _ in chosen]] = found
-    return result.unflatten(1, (f, f))
-
-
-def _even_and_odd(sums: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what lattice rows m and -m give to the probes at rows i and -i of the scan, as real numbers.
-
-    Σ_m exp(-2πi m i/n) Z_m = Σ_{m>=0} cos(2π m i/n) (Z_m + Z_-m) + Σ_{m>0} sin(2π m i/n) (Z_m - Z_-m) / i, and
-    at -i the second term changes its sign: real factors and half the rows, so a quarter of the work.
-
-    Parameters
-    ----------
-    sums
-        (2 n + 1, y · x), lattice rows -n to n.
-
-    Returns
-    -------
-    even
-        (n + 1, y · x · 2): Z_0, Z_m + Z_-m.
-    odd
-        (n, y · x · 2): -i (Z_m - Z_-m).
-    """
-    import torch
-
-    middle = len(sums) // 2
-    above, below = sums[middle + 1 :], sums[:middle].flip(0)
-    even, odd = torch.cat([sums[middle : middle + 1], above + below]), -1j * (above - below)
-    return torch.view_as_real(even).flatten(1), torch.view_as_real(odd).flatten(1)
-
-
-def _complex(values: torch.Tensor, ny: int, nx: int) -> torch.Tensor:
-    import torch
-
-    return torch.view_as_complex(values.reshape(-1, ny, nx, 2))
+            parts.append(torch.nn.functional.linear(squares, weights))
+    return torch.cat(parts).reshape(len(phases), f, f, -1)
