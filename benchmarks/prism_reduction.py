@@ -73,7 +73,7 @@ def compare(atoms: Any, interpolation: int, batches: tuple[int, ...]) -> dict[st
     annulus = Annulus(inner=80.0, outer=160.0)
     probes = [Probe(defocus=15.0 * i, Cs=2e4 * i, astigmatism=3.0 * i, coma=40.0 * i) for i in range(8)]
     scattering = Scattering(sampling=0.05, slice_thickness=2.0)
-    potential = phonon_potential(atoms, scattering, {"Au": 0.088}, (0,))
+    potential = phonon_potential(atoms, scattering, {"Au": 0.088}, (0,), energy=200e3)
     (matrix,), making = timed(
         lambda: list(scattering_matrices(potential, probes, [annulus], interpolation=interpolation))
     )

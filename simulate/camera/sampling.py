@@ -22,6 +22,7 @@ def sample_periodic(
     response: Response | None = None,
     *,
     outside: float | None = None,
+    aliased: bool = False,
 ) -> torch.Tensor:
     """Return a periodic image at the pixels of a view.
 
@@ -31,7 +32,7 @@ def sample_periodic(
         (*b, y, x), float32; element (i, j) lies at (i · sampling, j · sampling) of the box.
     sampling
         Å.
-    response, outside
+    response, outside, aliased
         As in `sample_spectrum`.
 
     Returns
@@ -42,7 +43,9 @@ def sample_periodic(
     import torch
 
     grid = (image.shape[-2], image.shape[-1])
-    return sample_spectrum(torch.fft.rfft2(image), grid, sampling, view, response, outside=outside)
+    return sample_spectrum(
+        torch.fft.rfft2(image), grid, sampling, view, response, outside=outside, aliased=aliased
+    )
 
 
 def sample_spectrum(
@@ -53,11 +56,12 @@ def sample_spectrum(
     response: Response | None = None,
     *,
     outside: float | None = None,
+    aliased: bool = False,
 ) -> torch.Tensor:
     """Return a periodic image at the pixels of a view, given its Fourier transform.
 
-    The Fourier series, cut at Nyquist's frequency of the view's pixels, is evaluated at their centres: any
-    pixel size and any sub-pixel shift is exact.
+    The Fourier series is evaluated at the centres of the view's pixels, cut at their Nyquist frequency where
+    they alias nothing: any pixel size and any sub-pixel shift is exact.
 
     Parameters
     ----------
@@ -72,6 +76,9 @@ def sample_spectrum(
         frame of the box.
     outside
         What the image is beyond the box; None where it repeats.
+    aliased
+        Whether harmonics beyond Nyquist's frequency of the pixels are kept: a probe that stops at points has
+        them, a camera whose pixels touch has next to none.
 
     Raises
     ------
@@ -81,7 +88,8 @@ def sample_spectrum(
     import torch
 
     device = spectrum.device
-    rows, columns = (_harmonics(n, n * sampling, view.pixel_size) for n in grid)
+    finest = sampling if aliased else view.pixel_size
+    rows, columns = (_harmonics(n, n * sampling, finest) for n in grid)
     rows, columns = rows.to(device), columns[columns >= 0].to(device)
     ky, kx = rows / (grid[0] * sampling), columns / (grid[1] * sampling)
     series = spectrum[..., rows, :][..., : len(columns)] / (grid[0] * grid[1])

@@ -69,7 +69,7 @@ class _CleanImages:
     Cs: float = 0.0
     defoci: Sequence[float] = (-50.0, -25.0, 0.0, 25.0, 50.0)
     frozen_phonons: int = 8
-    sampling: float = 0.05
+    sampling: float = 0.044
     slice_thickness: float = 2.0
     parametrization: Literal["lobato", "kirkland"] = "lobato"
     padding: float = 6.0
@@ -80,7 +80,9 @@ class _CleanImages:
         if not self.padding > 0:
             raise InputError(f"padding must be positive, got {self.padding} Å")
         self.probes()
-        check_annuli(self._annuli(), self._scattering(), self.energy)
+        # A beam from the edge of the cone reaches the detector's far edge by scattering through both angles.
+        widest = Annulus(inner=self.inner, outer=self.outer + self.semiangle_cutoff)
+        check_annuli([widest], self._scattering(), self.energy)
 
     @property
     def modality(self) -> Modality:
@@ -126,6 +128,7 @@ class _CleanImages:
             view,
             lambda ky, kx: source_response(probe.source_size, ky, kx),
             outside=0.0,
+            aliased=True,
         )
         return (setting.dose * setting.pixel_size**2) * seen.clamp(min=0)
 

@@ -48,7 +48,9 @@ def haadf_multislice(
     check_annuli(annuli, scattering, probe.energy)
     signals = [
         _signals(
-            phonon_potential(atoms, scattering, displacements, (*seed, index), depths=depths),
+            phonon_potential(
+                atoms, scattering, displacements, (*seed, index), energy=probe.energy, depths=depths
+            ),
             probe,
             annuli,
             positions.reshape(-1, 2),

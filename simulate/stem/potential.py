@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Complex64, Float
 
 from nanonet.records import InputError
 from simulate.stem.probe import Annulus, fast_count
@@ -33,6 +33,8 @@ ABTEM_SETTINGS: Mapping[str, Any] = {
 }
 # abTEM cuts waves off at 2/3 of Nyquist, and tapers them from (2/3 - 0.02) of it on.
 HELD = 2 / 3 - 0.02
+FINER = 2.5
+"""Points that exp(iσV) is taken on, for each of the grid along an axis."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +92,7 @@ def check_annuli(annuli: Sequence[Annulus], scattering: Scattering, energy: floa
     needed = HELD * 1e3 * wavelength(energy) / (2 * outer)
     if scattering.sampling > needed:
         raise InputError(
-            f"sampling must be at most {np.floor(1e4 * needed) / 1e4:.4f} Å for a detector up to {outer} mrad"
+            f"sampling must be at most {np.floor(1e4 * needed) / 1e4:.4f} Å for scattering up to {outer} mrad"
             f" at {energy / 1e3:.0f} kV, got {scattering.sampling} Å"
         )
 
@@ -109,6 +111,7 @@ def phonon_potential(
     displacements: Mapping[str, float],
     seed: Sequence[int],
     *,
+    energy: float,
     depths: Sequence[float] | None = None,
 ) -> PotentialArray:
     """Return the potential of the phonon configuration of a seed, its slices along z, grid (x, y).
@@ -116,8 +119,15 @@ def phonon_potential(
     Each configuration is drawn and sliced by itself: abTEM's own frozen phonons are not used, whose eager
     mode has held only one distinct configuration, or scaled PRISM's result by their number.
 
+    Near its core an atom turns the phase by radians within a pixel. exp(iσV) is therefore taken on a grid
+    that is `FINER` and cut to the band of this one: on the grid itself one plane of gold scatters 15 % too
+    much to 80-100 mrad, and 36 % to 140-160 mrad, at 200 kV. What is returned is the complex potential
+    -i/σ ln t, whose exponential is the cut one.
+
     Parameters
     ----------
+    energy
+        Of the beam [eV].
     depths
         Å below the top of the box at which exit planes are wanted; the nearest slice boundaries are taken.
     """
@@ -129,14 +139,34 @@ def phonon_potential(
     moved = displaced(atoms, displacements, np.random.default_rng([*seed]))
     slices = int(np.ceil(height / scattering.slice_thickness - 1e-9))
     planes = None if depths is None else tuple(stop - 1 for stop in slice_stops(depths, height, slices))
+    gpts = tuple(fast_count(side / scattering.sampling, 4) for side in reversed(sides))
     with abtem.config.set(dict(ABTEM_SETTINGS)):
-        return abtem.Potential(
+        fine = abtem.Potential(
             moved,
-            gpts=tuple(fast_count(side / scattering.sampling, 4) for side in reversed(sides)),
+            gpts=tuple(fast_count(FINER * n, 4) for n in gpts),
             slice_thickness=height / slices,
-            exit_planes=planes,
             integrator=StructureFactorIntegrals(scattering.parametrization),
-        ).build(lazy=False)
+        )
+        banded = np.stack([_banded(part.array[0], gpts, energy) for part in fine.generate_slices()])
+        return abtem.PotentialArray(
+            banded, slice_thickness=height / slices, extent=tuple(reversed(sides)), exit_planes=planes
+        )
+
+
+def _banded(
+    potential: Float[np.ndarray, "u v"], gpts: tuple[int, ...], energy: float
+) -> Complex64[np.ndarray, "x y"]:
+    """Return the complex potential on a coarser grid that transmits what ``potential`` does in its band."""
+    from abtem.core.energy import energy2sigma
+    from scipy.fft import fft2, ifft2
+
+    sigma = np.float32(energy2sigma(energy))
+    kept = [np.fft.fftfreq(n, 1 / n).round().astype(int) for n in gpts]
+    spectrum = fft2(np.exp(1j * sigma * potential.astype(np.float32)))[np.ix_(*kept)]
+    scale = np.float32(np.prod(gpts) / potential.size)
+    # The band is abTEM's, that of waves: what lies beyond would only alias when it meets them.
+    square = sum((k / n) ** 2 for k, n in zip(np.ix_(*kept), gpts, strict=True))
+    return np.asarray(-1j / sigma * np.log(ifft2(scale * spectrum * (square < (1 / 3) ** 2))), np.complex64)
 
 
 def slice_stops(depths: Sequence[float], height: float, slices: int) -> tuple[int, ...]:

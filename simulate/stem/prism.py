@@ -189,7 +189,9 @@ def haadf_prism(
     points = (points[0] + -points[0] % interpolation, points[1] + -points[1] % interpolation)
     images = []
     for index in range(scattering.frozen_phonons):
-        potential = phonon_potential(atoms, scattering, displacements, (*seed, index))
+        potential = phonon_potential(
+            atoms, scattering, displacements, (*seed, index), energy=probes[0].energy
+        )
         (matrix,) = scattering_matrices(potential, probes, annuli, interpolation=interpolation)
         focused = _focused(probes, height, potential)
         images.append(reduce_grid(matrix, focused, annuli, points).numpy())
@@ -232,7 +234,9 @@ def column_library_images(
     points = _prepare(atoms, probes, annuli, scattering)
     sums: list[torch.Tensor] = []
     for index in range(scattering.frozen_phonons):
-        potential = phonon_potential(atoms, scattering, displacements, (*seed, index))
+        potential = phonon_potential(
+            atoms, scattering, displacements, (*seed, index), energy=probes[0].energy
+        )
         stops = slice_stops(depths, float(atoms.cell[2, 2]), len(potential))
         for plane, matrix in enumerate(scattering_matrices(potential, probes, annuli, stops=stops)):
             correlation = beam_correlation(matrix, annuli)

@@ -68,7 +68,7 @@ def check_vacuum() -> tuple[Check, ...]:
     empty = Atoms(cell=(10.0, 10.0, 4.0), pbc=True)
     disk = (Annulus(inner=0.0, outer=60.0),)
     coarse = replace(SCATTERING, sampling=0.1)
-    potential = phonon_potential(empty, coarse, {}, (0,))
+    potential = phonon_potential(empty, coarse, {}, (0,), energy=200e3)
     checks = []
     for interpolation in (1, 2):
         (matrix,) = scattering_matrices(potential, [ABERRATED], disk, interpolation=interpolation)
@@ -139,7 +139,7 @@ def check_reduction() -> tuple[Check, ...]:
     from simulate.stem.prism import scattering_matrices
     from simulate.stem.reduction import reduce_grid, reduce_positions
 
-    potential = phonon_potential(gold(), SCATTERING, DISPLACEMENTS, (1,))
+    potential = phonon_potential(gold(), SCATTERING, DISPLACEMENTS, (1,), energy=200e3)
     checks = []
     for interpolation in (1, 2):
         (matrix,) = scattering_matrices(potential, [ABERRATED], ANNULI, interpolation=interpolation)

@@ -29,6 +29,13 @@ def test_what_the_pixels_do_not_resolve_does_not_alias():
     np.testing.assert_allclose(seen.numpy(), 1.0, atol=1e-5)
 
 
+def test_a_probe_that_stops_at_points_aliases():
+    view = View(origin=(0.0, 0.0), pixel_size=0.25, shape=(8, 40))
+    seen = sample_periodic(wave_image(20.0, 100, (0, 45)), 0.2, view, aliased=True)
+    truth = 1 + 0.5 * np.cos(2 * np.pi / 20.0 * 45 * 0.25 * np.arange(40))
+    np.testing.assert_allclose(seen[0].numpy(), truth, atol=1e-5)
+
+
 def test_beyond_the_box_lies_what_is_said():
     view = View(origin=(-2.0, -2.0), pixel_size=0.25, shape=(60, 60))
     seen = sample_periodic(torch.full((50, 50), 0.5), 0.2, view, outside=1.0)

@@ -32,7 +32,7 @@ SETTINGS = (
 
 @pytest.fixture(scope="module", params=[1, 2, 3])
 def matrix(request: pytest.FixtureRequest) -> ScatteringMatrix:
-    potential = phonon_potential(gold(), SCATTERING, {"Au": 0.088}, (3,))
+    potential = phonon_potential(gold(), SCATTERING, {"Au": 0.088}, (3,), energy=200e3)
     (found,) = scattering_matrices(potential, SETTINGS, ANNULI, interpolation=request.param)
     return found
 
@@ -167,7 +167,7 @@ class _Setting:
 @pytest.fixture(scope="module")
 def imaging() -> tuple[PrismHAADF, dict[str, np.ndarray]]:
     recipe = PrismHAADF(
-        inner=50.0, outer=100.0, sampling=0.08, slice_thickness=3.0, frozen_phonons=1, interpolation=2
+        inner=50.0, outer=100.0, sampling=0.06, slice_thickness=3.0, frozen_phonons=1, interpolation=2
     )
     atoms = gold()
     atoms.set_cell([10.0, 10.0, 12.0])
@@ -226,7 +226,7 @@ def test_a_probe_that_was_not_calculated_is_refused(
 
 
 def test_what_cannot_be_used_is_said() -> None:
-    with pytest.raises(InputError, match=r"sampling must be at most 0\.0506 Å"):
+    with pytest.raises(InputError, match=r"sampling must be at most 0\.0443 Å"):
         PrismHAADF(sampling=0.08)
     with pytest.raises(InputError, match="interpolation must lie within 1 and 8"):
         PrismHAADF(interpolation=9)
