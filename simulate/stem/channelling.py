@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nanonet.records import InputError
-from simulate.specimen import COLUMN, COUNTED, INSTANCE
+from simulate.specimen import COLUMN, COUNTED, DISPLACEMENT, INSTANCE
 from simulate.stem.atom import ring_cross_sections
 from simulate.stem.cross_sections import MISTILTS, TILTS, Entry, annulus_rings, nearest_entry
 
@@ -99,12 +99,14 @@ def _groups(atoms: Atoms, entries: Sequence[Entry]) -> list[Group]:
     """Return atoms that channel alike: rows, entry, mistilt [degrees], how many atoms lie before each."""
     columns, counted, instances = _labels(atoms)
     symbols = np.array(atoms.get_chemical_symbols())
+    # The lattice says what kind of column it is: a relaxed surface or strain does not make it another.
+    ideal = atoms.positions - atoms.arrays.get(DISPLACEMENT, 0.0)
     found: list[Group] = []
     for instance in np.unique(instances[counted]):
         rows = np.flatnonzero(counted & (instances == instance))
         on_axis = columns[rows] >= 0
         if on_axis.any():
-            found += _column_groups(rows[on_axis], columns, symbols, atoms.positions, entries)
+            found += _column_groups(rows[on_axis], columns, symbols, ideal, entries)
         if not on_axis.all():
             loose = rows[~on_axis]
             found += _loose_groups(loose, symbols, atoms.positions, entries)
