@@ -11,6 +11,7 @@ import numpy as np
 
 from nanonet.configuration import build
 from nanonet.records import ColumnSample, InputError
+from simulate.allocator import keep_freed_memory
 from simulate.imaging import Imaging, Microscope
 from simulate.shards.manifest import read_manifest
 from simulate.shards.store import Shard, find_shards, read_shard
@@ -53,6 +54,7 @@ class ColumnSampler:
     def __init__(
         self, shards: str | Path, microscope: Microscope | None = None, crop_pixels: int = 128
     ) -> None:
+        keep_freed_memory()
         self.folder = Path(shards)
         recipe = read_manifest(self.folder)["recipe"]
         self.imaging: Imaging = build(recipe["imaging"])

@@ -112,13 +112,14 @@ def random_phases(optics: Optics, shape: tuple[int, int], sampling: float) -> to
     """
     import torch
 
-    ay, ax = (wavelength(optics.energy) * k for k in _frequencies(shape, sampling, optics))
+    # Single precision will do: these phases reach some tens of rad.
+    ay, ax = ((wavelength(optics.energy) * k).float() for k in _frequencies(shape, sampling, optics))
     scale = 2 * torch.pi / wavelength(optics.energy)
-    focal = 0.5 * scale * _grid(optics.focal_spread) * (ax**2 + ay**2)
-    tilt = 1e-3 * scale * _grid(optics.angular_spread)
+    focal = (0.5 * scale * _grid(optics.focal_spread)).float() * (ax**2 + ay**2)
+    tilt = (1e-3 * scale * _grid(optics.angular_spread)).float()
     gy, gx = _slopes(optics, ay, ax)
     parts = (focal, tilt * gy, tilt * gx)
-    like = focal * tilt * gx  # a batch may be in any of them
+    like = parts[0] + parts[2]  # a batch may be in any of them
     return torch.stack([part.float().expand(like.shape) for part in parts], dim=-3)
 
 
