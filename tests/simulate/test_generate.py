@@ -252,3 +252,21 @@ def test_what_a_config_can_hold_becomes_a_node_and_comes_back(monkeypatch):
     assert as_node(replace(Heap(), atoms=3))["_target_"] == "stand_in_imaging.Heap"
     with pytest.raises(InputError, match="object cannot be written into a manifest"):
         as_node({"x": object()})
+
+
+def test_images_do_not_show_where_surroundings_end(tmp_path, small_recipe, quick_waves):
+    from simulate.draw import ColumnSampler
+
+    folder = generate(
+        structures=small_recipe,
+        imaging=quick_waves,
+        microscope=Microscope(),
+        environment=AmorphousCarbon(thickness=8.0),
+        output=tmp_path / "shards",
+        n_structures=1,
+        cluster=Local(workers=1),
+    )
+    side = read_shard(folder, 0).side
+    ColumnSampler(folder, crop_pixels=int(side / 0.25) - 1).draw(0, np.random.default_rng(0))
+    with pytest.raises(InputError, match="least_side"):
+        ColumnSampler(folder, crop_pixels=int(side / 0.25) + 1).draw(0, np.random.default_rng(0))

@@ -6,6 +6,7 @@ from ase import Atoms
 from nanonet.records import InputError
 from simulate.camera.detector import Detector
 from simulate.shards.box import bounds, enclose
+from simulate.specimen import FOCAL_PLANE
 from simulate.tem.exit_wave import Multislice, phonon_wave
 from simulate.tem.hrtem import HRTEM, waves
 from simulate.tem.microscope import Setting
@@ -139,3 +140,17 @@ def test_without_diffuse_waves_there_are_none():
 def test_bad_imaging_is_refused(key, value):
     with pytest.raises(InputError, match=key):
         HRTEM(**{key: value})
+
+
+def test_defocus_zero_is_the_focal_plane_that_the_box_names():
+    """A wave from a plane 30 Å higher, seen 30 Å out of focus, is the same image."""
+    atoms, side = placed(QUICK)
+    higher = atoms.copy()
+    higher.info[FOCAL_PLANE] -= 30.0
+    view = View(origin=(2.0, 2.0), pixel_size=0.25, shape=(60, 60))
+    images = []
+    for specimen, defocus in ((atoms, 50.0), (higher, 20.0)):
+        lens = Optics(energy=300e3, defocus=defocus, Cs=-9e4)
+        stored = QUICK.calculate(specimen, SIGMA, (0,))
+        images.append(QUICK.expected(stored, side, Setting(optics=lens, detector=CAMERA), view).numpy())
+    np.testing.assert_allclose(images[0], images[1], atol=0.01 * images[0].std())

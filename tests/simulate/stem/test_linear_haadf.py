@@ -9,7 +9,7 @@ import pytest
 from ase import Atoms
 
 from nanonet.records import InputError
-from simulate.specimen import COLUMN, COUNTED
+from simulate.specimen import COLUMN, COUNTED, DISPLACEMENT, FOCAL_PLANE
 from simulate.stem.cross_sections import cone_shares
 from simulate.stem.linear import LinearHAADF
 from simulate.stem.microscope import ScanSetting
@@ -171,3 +171,28 @@ def test_a_setting_for_another_energy_is_refused() -> None:
 def test_an_element_without_displacement_is_named() -> None:
     with pytest.raises(InputError, match="lacks Au"):
         LinearHAADF().calculate(columns(), {"Pt": 0.1}, (0,))
+
+
+def test_columns_that_the_library_does_not_know_are_refused() -> None:
+    atoms = columns()
+    atoms.positions[:, 2] = 2 + (atoms.positions[:, 2] - 2) * 3.3 / 2.884
+    with pytest.raises(InputError, match=r"columns of Au of 3\.30 Å at 200 kV .*haadf_prism"):
+        stored(atoms)
+
+
+def test_a_relaxed_column_is_of_the_kind_that_its_lattice_says() -> None:
+    atoms = columns()
+    moved = np.zeros((len(atoms), 3))
+    moved[:, 2] = -0.1 * (atoms.positions[:, 2] - 2)
+    relaxed = atoms.copy()
+    relaxed.positions += moved
+    relaxed.set_array(DISPLACEMENT, moved)
+    np.testing.assert_allclose(stored(relaxed)["scattered"], stored(atoms)["scattered"], rtol=1e-6)
+
+
+def test_the_focal_plane_is_where_the_box_says() -> None:
+    atoms = columns()
+    lower = atoms.copy()
+    lower.info[FOCAL_PLANE] = float(atoms.cell[2, 2] / 2 - 10)
+    shift = stored(lower)["positions"][:, 2] - stored(atoms)["positions"][:, 2]
+    np.testing.assert_allclose(shift, 10, atol=1e-5)
