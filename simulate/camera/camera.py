@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from nanonet.records import InputError
 from simulate.camera.curve import Curve, Points
-
-if TYPE_CHECKING:
-    from simulate.camera.detector import Detector
 
 WHITE = ((0.0, 1.0), (1.0, 1.0))
 
@@ -116,30 +112,6 @@ class Camera:
     def dqe(self, fraction: float) -> float:
         """Return the detective quantum efficiency at a fraction of Nyquist's frequency."""
         return self.dqe0 * (self.signal.at(fraction) / self.noise.at(fraction)) ** 2
-
-    def detector(
-        self,
-        pixel_size: float,
-        dose: float,
-        vibration: float = 0.0,
-        *,
-        motion: tuple[float, float] | None = None,
-        rate: float = 0.0,
-        sensor: int = 0,
-    ) -> Detector:
-        """Return this camera at one magnification and exposure; the arguments are `Detector`'s."""
-        from simulate.camera.detector import Detector
-
-        return Detector(
-            pixel_size=pixel_size,
-            dose=dose,
-            mtf_nyquist=self.mtf_nyquist,
-            vibration=vibration,
-            motion=motion,
-            camera=self,
-            rate=rate,
-            sensor=sensor,
-        )
 
 
 def _check_numbers(camera: Camera) -> None:

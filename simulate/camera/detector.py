@@ -123,74 +123,29 @@ class Detector:
         return {**found, "rate": self.rate} if self.rate else found
 
 
+def expose(
+    camera: Camera,
+    pixel_size: float,
+    dose: float,
+    vibration: float = 0.0,
+    *,
+    motion: tuple[float, float] | None = None,
+    rate: float = 0.0,
+    sensor: int = 0,
+) -> Detector:
+    """Return a camera at one magnification and exposure; the arguments are `Detector`'s."""
+    return Detector(
+        pixel_size=pixel_size,
+        dose=dose,
+        mtf_nyquist=camera.signal.at(1.0),
+        vibration=vibration,
+        motion=motion,
+        camera=camera,
+        rate=rate,
+        sensor=sensor,
+    )
+
+
 def count(expected: torch.Tensor, rng: np.random.Generator) -> Float[np.ndarray, "*b y x"]:
     """Return counts drawn from Poisson's distribution around the expected ones, float32."""
     return poisson(expected.detach().cpu().numpy().clip(min=0.0), rng).astype(np.float32)
-
-
-def expected_counts(
-    intensity: torch.Tensor,
-    sampling: float,
-    detector: Detector,
-    *,
-    origin: tuple[float, float],
-    shape: tuple[int, int],
-) -> torch.Tensor:
-    """Return the mean counts of a camera that looks at a part of a periodic image.
-
-    The image's Fourier series, cut at the camera's Nyquist frequency, is evaluated at the centres of the
-    pixels, so that any pixel size and any sub-pixel shift is exact. Beyond the image's own period the
-    camera sees vacuum.
-
-    Parameters
-    ----------
-    intensity
-        (y, x), or (b, y, x); vacuum is 1.
-    sampling
-        Å.
-    origin
-        (y, x) [Å] of the centre of the first pixel, in the frame of ``intensity``.
-    shape
-        (y, x) pixels.
-
-    Returns
-    -------
-    counts
-        (*b, *shape), float32; vacuum is dose · pixel_size².
-    """
-    import torch
-
-    grid = intensity.shape[-2:]
-    spectrum = torch.fft.fft2(intensity) / (grid[0] * grid[1])
-    rows, columns = (_harmonics(n, n * sampling, detector.pixel_size) for n in grid)
-    spectrum = spectrum[..., rows, :][..., columns]
-    ky, kx = rows / (grid[0] * sampling), columns / (grid[1] * sampling)
-    spectrum = spectrum * detector.response(ky[:, None], kx)
-    y, x = (
-        start + detector.pixel_size * torch.arange(n, dtype=torch.float64)
-        for start, n in zip(origin, shape, strict=True)
-    )
-    seen = (_waves(y, ky) @ spectrum @ _waves(x, kx).T).real
-    inside = _within(y, grid[0] * sampling)[:, None] & _within(x, grid[1] * sampling)
-    seen = torch.where(inside, seen, 1.0)
-    return detector.dose * detector.pixel_size**2 * seen.clamp_min(0.0)
-
-
-def _harmonics(count: int, side: float, pixel_size: float) -> torch.Tensor:
-    """Return which harmonics of a period ``side`` a grid of ``count`` holds and a camera resolves."""
-    import torch
-
-    harmonics = torch.fft.fftfreq(count, 1 / count, dtype=torch.float64).round().long()
-    resolved = harmonics.abs() < min(side / (2 * pixel_size), count / 2)
-    return torch.masked_select(harmonics, resolved)
-
-
-def _waves(places: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
-    import torch
-
-    phase = 2 * torch.pi * torch.outer(places, k)
-    return torch.polar(torch.ones_like(phase), phase).to(torch.complex64)
-
-
-def _within(places: torch.Tensor, side: float) -> torch.Tensor:
-    return (places >= 0) & (places < side)

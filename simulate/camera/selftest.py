@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simulate.camera.camera import Camera
-from simulate.camera.detector import Detector
+from simulate.camera.detector import Detector, expose
 from simulate.check import Check
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def measured_mtf(
     from simulate.view import View
 
     size = 512
-    detector = camera.detector(pixel_size=0.5, dose=electrons / 0.25)
+    detector = expose(camera, pixel_size=0.5, dose=electrons / 0.25)
     steps, amplitudes, bars = _bars(2 * size)
     view = View(origin=(0.0, 0.0), pixel_size=0.5, shape=(size, size))
     seen = sample_spectrum(bars, (2 * size, 2 * size), 0.25, view, detector.response)
@@ -112,7 +112,7 @@ def flat_field_noise(
     import torch
 
     size = 128
-    detector = camera.detector(pixel_size=1.0, dose=electrons)
+    detector = expose(camera, pixel_size=1.0, dose=electrons)
     flat = torch.full((frames, size, size), electrons)
     counts = detector.record(flat, np.random.default_rng(1)).astype(np.float64)
     power = (np.abs(np.fft.fft2(counts - counts.mean(), norm="ortho")) ** 2).mean(axis=0)
@@ -137,7 +137,7 @@ def check_quantum_efficiency() -> tuple[Check, ...]:
     checks = []
     for name, camera in CAMERAS.items():
         electrons, size = 50.0, 16
-        detector = camera.detector(pixel_size=1.0, dose=electrons)
+        detector = expose(camera, pixel_size=1.0, dose=electrons)
         frames = detector.record(torch.full((4000, size, size), electrons), np.random.default_rng(2))
         totals = frames.astype(np.float64).sum(axis=(1, 2))
         noise = totals.var() - (camera.readout**2 + camera.dark**2) * size**2

@@ -9,7 +9,7 @@ import numpy as np
 
 from nanonet.records import InputError
 from simulate.camera.camera import Camera
-from simulate.camera.detector import Detector
+from simulate.camera.detector import Detector, expose
 from simulate.ranges import Range, limits, log_uniform, require_range, uniform
 from simulate.tem.optics import Optics
 from simulate.view import View, Window, random_view
@@ -153,7 +153,8 @@ class Microscope:
         mtf_nyquist = uniform(self.mtf_nyquist, rng)
         motion = (way * float(np.sin(direction)), way * float(np.cos(direction))) if way else None
         if self.camera is not None:
-            return self.camera.detector(
+            return expose(
+                self.camera,
                 pixel_size,
                 dose,
                 vibration,

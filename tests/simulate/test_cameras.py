@@ -10,6 +10,7 @@ from nanonet.configuration import build
 from nanonet.records import InputError
 from simulate.camera import Camera
 from simulate.camera.curve import Curve
+from simulate.camera.detector import expose
 from simulate.camera.selftest import flat_field_noise, measured_mtf
 
 FOLDER = Path(__file__).resolve().parents[2] / "configs" / "simulate" / "camera"
@@ -23,7 +24,7 @@ def camera_of(name: str) -> Camera:
 
 
 def flat(camera: Camera, electrons: float, shape: tuple[int, ...] = (256, 256), **options) -> np.ndarray:
-    detector = camera.detector(1.0, electrons, **options)
+    detector = expose(camera, 1.0, electrons, **options)
     counts = detector.record(torch.full(shape, electrons), np.random.default_rng(0))
     return counts.astype(np.float64)
 
@@ -97,7 +98,7 @@ def test_coinciding_electrons_are_counted_once():
     lost = flat(camera, 50.0, rate=0.05).mean()
     neighbours = 9 * 0.05 * 0.8
     assert lost == pytest.approx(40.0 * (1 - np.exp(-neighbours)) / neighbours, rel=0.005)
-    bright = camera.detector(1.0, 50.0, rate=0.05).record(
+    bright = expose(camera, 1.0, 50.0, rate=0.05).record(
         torch.full((256, 256), 100.0), np.random.default_rng(0)
     )
     assert bright.mean() < 2 * lost * 0.95  # what is brighter than vacuum loses more
@@ -105,11 +106,11 @@ def test_coinciding_electrons_are_counted_once():
 
 def test_the_pattern_of_a_sensor_stays_and_another_sensor_has_another():
     camera = replace(CCD, pattern=0.05, readout=0.0)
-    detector = camera.detector(1.0, 1e4, sensor=3)
+    detector = expose(camera, 1.0, 1e4, sensor=3)
     light = torch.full((20, 64, 64), 1e4)
     first = detector.record(light, np.random.default_rng(0)).mean(axis=0)
     again = detector.record(light, np.random.default_rng(1)).mean(axis=0)
-    other = camera.detector(1.0, 1e4, sensor=4).record(light, np.random.default_rng(0)).mean(axis=0)
+    other = expose(camera, 1.0, 1e4, sensor=4).record(light, np.random.default_rng(0)).mean(axis=0)
     assert first.std() / first.mean() == pytest.approx(0.05, rel=0.05)
     assert np.corrcoef(first.ravel(), again.ravel())[0, 1] > 0.99
     assert abs(np.corrcoef(first.ravel(), other.ravel())[0, 1]) < 0.1

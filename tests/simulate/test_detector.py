@@ -4,7 +4,7 @@ import torch
 
 from nanonet.records import InputError
 from simulate.camera import Camera
-from simulate.camera.detector import Detector, count
+from simulate.camera.detector import Detector, count, expose
 from simulate.camera.sampling import sample_periodic
 from simulate.view import View
 
@@ -51,7 +51,7 @@ def test_motion_blurs_along_its_way_and_moves_nothing():
 def test_the_response_is_float32_and_differentiable_also_at_zero():
     camera = Camera(mtf=CURVE)
     k = torch.linspace(0, 2.5, 201, dtype=torch.float64, requires_grad=True)
-    response = camera.detector(0.25, 10.0, 0.1, motion=(0.2, 0.1)).response(k[:, None], k[None, :])
+    response = expose(camera, 0.25, 10.0, 0.1, motion=(0.2, 0.1)).response(k[:, None], k[None, :])
     assert response.dtype == torch.float32
     response.sum().backward()
     assert torch.isfinite(k.grad).all()
@@ -94,7 +94,7 @@ def test_values_are_the_numbers_that_were_drawn():
         "mtf_nyquist": 0.5,
         "vibration": 0.1,
     }
-    values = Camera(mtf=CURVE).detector(0.25, 10.0, motion=(0.3, 0.4), rate=0.02).values()
+    values = expose(Camera(mtf=CURVE), 0.25, 10.0, motion=(0.3, 0.4), rate=0.02).values()
     assert values["mtf_nyquist"] == pytest.approx(0.2)
     assert values["motion"] == pytest.approx(0.5)
     assert values["rate"] == 0.02
