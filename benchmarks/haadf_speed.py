@@ -1,4 +1,4 @@
-"""Clean HAADF images of 256 px by the linear model in an hour of one core, each with its own setting and view."""
+"""Clean HAADF images of 256 px by the linear model in an hour of one core, each with its own setting."""
 
 from __future__ import annotations
 

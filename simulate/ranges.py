@@ -1,4 +1,4 @@
-"""Ranges that settings are drawn from."""
+"""Ranges that settings, sizes and defects are drawn from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from nanonet.records import InputError
 
 Range = float | Sequence[float]
-"""A setting that stands still, or its lowest and highest value."""
+"""A value that stands still, or the lowest and the highest that it is drawn from."""
 
 
 def limits(value: Range) -> tuple[float, float]:
@@ -19,25 +19,31 @@ def limits(value: Range) -> tuple[float, float]:
     return float(value[0]), float(value[1])
 
 
-def uniform(value: Range, rng: np.random.Generator) -> float:
-    """Draw uniformly."""
+def drawn(value: Range, rng: np.random.Generator) -> float:
+    """Return a value drawn uniformly."""
     return float(rng.uniform(*limits(value)))
 
 
-def log_uniform(value: Range, rng: np.random.Generator) -> float:
-    """Draw uniformly in the logarithm."""
+def log_drawn(value: Range, rng: np.random.Generator) -> float:
+    """Return a value drawn uniformly in its logarithm."""
     return float(np.exp(rng.uniform(*np.log(limits(value)))))
 
 
-def require_range(name: str, value: Range, *, positive: bool = False, unit: str = "") -> None:
-    """Check that a value is a number, or [lowest, highest].
+def require_range(
+    name: str, value: Range, unit: str = "", *, low: float | None = None, high: float = np.inf
+) -> None:
+    """Check that a value is a finite number, or [lowest, highest], within limits; without ``low`` above 0.
 
     Raises
     ------
     InputError
-        If not, or if it must be positive and is not.
+        If not.
     """
-    if not isinstance(value, (int, float)) and (len(value) != 2 or not value[0] <= value[1]):
-        raise InputError(f"{name} must be a number or [lowest, highest], got {value}")
-    if positive and not limits(value)[0] > 0:
-        raise InputError(f"{name} must be positive, got {value} {unit}".rstrip())
+    pair = [value, value] if isinstance(value, (int, float)) else list(value)
+    right = len(pair) == 2 and bool(np.isfinite(pair).all()) and pair[0] <= pair[1] <= high
+    if right and (pair[0] > 0 if low is None else pair[0] >= low):
+        return
+    bottom = "0 < " if low is None else f"{low:g} <= " if np.isfinite(low) else ""
+    top = "" if np.isinf(high) else f" <= {high:g}"
+    rule = f"{name} must be a number or [lowest, highest] with {bottom}lowest <= highest{top}"
+    raise InputError(f"{rule}, got {value} {unit}".rstrip())

@@ -15,8 +15,8 @@ from simulate.defects.filling import refilled
 from simulate.defects.planes import bond_vectors, levels_of
 from simulate.defects.stacking_faults import partial_shifts
 from simulate.defects.surroundings import crowded, uncrowded
+from simulate.ranges import drawn, require_range
 from simulate.structures.particle import Particle
-from simulate.structures.ranges import drawn, require_range
 
 CHARACTERS = ("edge", "mixed", "screw")
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from simulate.defects.drawing import Range, noted
 from simulate.defects.surroundings import below_surface, gently
+from simulate.ranges import drawn, require_range
 from simulate.structures.particle import Particle
-from simulate.structures.ranges import drawn, require_range
 
 
 @dataclass(frozen=True, kw_only=True)

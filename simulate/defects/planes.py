@@ -10,9 +10,9 @@ from jaxtyping import Bool, Float, Int
 
 from simulate.crystals import facet_normals
 from simulate.defects.drawing import Range
+from simulate.ranges import drawn
 from simulate.structures.changes import neighbours
 from simulate.structures.particle import Particle
-from simulate.structures.ranges import drawn
 from simulate.structures.sites import Sites
 from simulate.truth import group_columns
 

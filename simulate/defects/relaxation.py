@@ -9,9 +9,9 @@ from jaxtyping import Float
 
 from simulate.defects.drawing import Range, noted
 from simulate.defects.surroundings import exposed, gently, outward
+from simulate.ranges import drawn, require_range
 from simulate.structures.changes import coordination
 from simulate.structures.particle import Particle
-from simulate.structures.ranges import drawn, require_range
 
 MOST = 0.25
 """No atom relaxes by more [Å]."""

@@ -12,9 +12,9 @@ from simulate.defects.filling import refilled
 from simulate.defects.smooth import smooth_field
 from simulate.defects.surface import HOLLOW
 from simulate.defects.surroundings import exposed
+from simulate.ranges import drawn, require_range
 from simulate.structures.changes import neighbours
 from simulate.structures.particle import Particle
-from simulate.structures.ranges import drawn, require_range
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from simulate.defects.drawing import Range, noted
 from simulate.defects.elasticity import poisson_ratio
 from simulate.defects.smooth import smooth_field
 from simulate.defects.surroundings import all_gently
+from simulate.ranges import drawn, require_range
 from simulate.structures.particle import Particle
-from simulate.structures.ranges import drawn, require_range
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float
 from simulate.crystals import facet_normals
 from simulate.defects.drawing import draw_count, noted, require_chance
 from simulate.defects.filling import refilled
+from simulate.ranges import require_range
 from simulate.structures.changes import change_end, coordination
 from simulate.structures.particle import Particle
-from simulate.structures.ranges import require_range
 from simulate.structures.sites import Sites
 
 HOLLOW = 3

@@ -17,8 +17,8 @@ from simulate.defects.planes import (
     put_together,
     slip_normals,
 )
+from simulate.ranges import require_range
 from simulate.structures.particle import Particle
-from simulate.structures.ranges import require_range
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,9 @@ from jaxtyping import Float, Int
 from simulate.defects.drawing import Range, as_range, noted
 from simulate.defects.filling import refilled
 from simulate.defects.surroundings import below_surface, gently
+from simulate.ranges import drawn, require_range
 from simulate.structures.changes import NEXT, nearest_distance
 from simulate.structures.particle import Particle
-from simulate.structures.ranges import drawn, require_range
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 
 from nanonet.records import InputError
 from simulate.environments.network import Network, relax_network
-from simulate.environments.surroundings import Range, draw, require_range, square_corner, surrounded
+from simulate.environments.surroundings import square_corner, surrounded
+from simulate.ranges import Range, drawn, require_range
 from simulate.specimen import Specimen
 
 Face = Literal["exit", "entrance", "either"]
@@ -43,8 +44,8 @@ class AmorphousCarbon:
     sp3: float = 0.2
 
     def __post_init__(self) -> None:
-        require_range("thickness", self.thickness, "Å", least=1.0)
-        require_range("gap", self.gap, "Å")
+        require_range("thickness", self.thickness, "Å", low=1.0)
+        require_range("gap", self.gap, "Å", low=0.0)
         if not 1.0 <= self.density <= 2.6:
             # Above it three bonds and the distance of second neighbours no longer fit into the volume.
             raise InputError(f"density of amorphous carbon must lie in 1 to 2.6 g/cm³, got {self.density}")
@@ -58,7 +59,7 @@ class AmorphousCarbon:
         from ase import Atoms
 
         corner = square_corner(specimen, side)
-        thickness, gap = draw(self.thickness, rng), draw(self.gap, rng)
+        thickness, gap = drawn(self.thickness, rng), drawn(self.gap, rng)
         face = str(rng.choice(["exit", "entrance"])) if self.face == "either" else self.face
         film = carbon_film(side, thickness, rng, density=self.density, sp3=self.sp3)
         film += [*corner, film_start(specimen, face, thickness, gap)]

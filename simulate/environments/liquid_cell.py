@@ -9,15 +9,9 @@ from jaxtyping import Bool, Float
 
 from nanonet.records import InputError
 from simulate.environments.graphene import INTERLAYER, graphene_stack
-from simulate.environments.surroundings import (
-    Range,
-    clear_of,
-    draw,
-    require_range,
-    square_corner,
-    surrounded,
-)
+from simulate.environments.surroundings import clear_of, square_corner, surrounded
 from simulate.environments.water import water
+from simulate.ranges import Range, drawn, require_range
 from simulate.specimen import Specimen
 
 CONTACT = 2.6
@@ -46,7 +40,7 @@ class LiquidCell:
     density: float = 1.0
 
     def __post_init__(self) -> None:
-        require_range("liquid", self.liquid, "Å", least=2 * CONTACT)
+        require_range("liquid", self.liquid, "Å", low=2 * CONTACT)
         if len(self.layers) != 2 or not 1 <= self.layers[0] <= self.layers[1]:
             raise InputError(f"layers must be [fewest, most], at least 1, got {list(self.layers)}")
         if not 0.1 <= self.density <= 1.3:
@@ -55,7 +49,7 @@ class LiquidCell:
     def surround(self, specimen: Specimen, side: float, rng: np.random.Generator) -> Specimen:
         """Return the specimen with water and windows; see `simulate.specimen.Environment`."""
         corner = square_corner(specimen, side)
-        liquid, layers = draw(self.liquid, rng), int(rng.integers(self.layers[0], self.layers[1] + 1))
+        liquid, layers = drawn(self.liquid, rng), int(rng.integers(self.layers[0], self.layers[1] + 1))
         heights = specimen.atoms.positions[:, 2]
         height = float(np.ptp(heights)) + liquid
         # z of the water's first plane: the particle lies anywhere between the windows.

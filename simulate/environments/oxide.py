@@ -13,7 +13,8 @@ from jaxtyping import Float
 from nanonet.records import InputError
 from simulate.crystals import CRYSTALS, Crystal
 from simulate.environments.amorphous_carbon import Face, film_start
-from simulate.environments.surroundings import Range, draw, require_range, square_corner, surrounded
+from simulate.environments.surroundings import square_corner, surrounded
+from simulate.ranges import Range, drawn, require_range
 from simulate.specimen import Specimen
 
 if TYPE_CHECKING:
@@ -91,8 +92,8 @@ class OxideSupport:
     gap: Range = (1.8, 2.5)
 
     def __post_init__(self) -> None:
-        require_range("thickness", self.thickness, "Å", least=1.0)
-        require_range("gap", self.gap, "Å")
+        require_range("thickness", self.thickness, "Å", low=1.0)
+        require_range("gap", self.gap, "Å", low=0.0)
         if not self.materials:
             raise InputError("materials must name at least one crystal, got none")
         for material in self.materials:
@@ -102,7 +103,7 @@ class OxideSupport:
         """Return the specimen with the slab; see `simulate.specimen.Environment`."""
         corner = square_corner(specimen, side)
         crystal = support_crystal(self.materials[int(rng.integers(len(self.materials)))])
-        thickness, gap = draw(self.thickness, rng), draw(self.gap, rng)
+        thickness, gap = drawn(self.thickness, rng), drawn(self.gap, rng)
         face = str(rng.choice(["exit", "entrance"])) if self.face == "either" else self.face
         rotation = random_rotation(rng)
         slab = oxide_slab(crystal.unit_cell(), rotation, side, thickness, rng)

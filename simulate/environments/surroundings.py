@@ -16,28 +16,6 @@ from simulate.specimen import COLUMN, COUNTED, DISPLACEMENT, INSTANCE, Specimen
 if TYPE_CHECKING:
     from ase import Atoms
 
-Range = float | tuple[float, float]
-"""A value that stands still, or the lowest and highest that it is drawn from (in YAML a list of two)."""
-
-
-def as_pair(value: Range) -> tuple[float, float]:
-    """Return the lowest and the highest value of a range."""
-    return (float(value), float(value)) if isinstance(value, (int, float)) else (value[0], value[1])
-
-
-def draw(value: Range, rng: np.random.Generator) -> float:
-    """Return a value drawn uniformly from a range."""
-    return float(rng.uniform(*as_pair(value)))
-
-
-def require_range(name: str, value: Range, unit: str, *, least: float = 0.0) -> None:
-    """Raise an `InputError` unless a range is a number or two, rising, none under ``least``."""
-    pair = (value, value) if isinstance(value, (int, float)) else tuple(value)
-    if len(pair) != 2 or not least <= pair[0] <= pair[1] < np.inf:
-        raise InputError(
-            f"{name} must be a number or [lowest, highest] of at least {least:g} {unit}, got {value}"
-        )
-
 
 def square_corner(specimen: Specimen, side: float) -> Float[np.ndarray, " 2"]:
     """Return the corner (x, y) [Å] of the box that is centred on the particle's bounding box.

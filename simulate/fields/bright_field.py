@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Complex64, Float
 
 from simulate.crystals import Crystal
-from simulate.environments.surroundings import Range, as_pair, draw, require_range
 from simulate.fields.diffraction import bragg_transmission
 from simulate.fields.field import MARGIN, FieldTruth
 from simulate.fields.imaging import FieldImage, require_energies, without_margin
@@ -21,6 +20,7 @@ from simulate.fields.scattering import (
     number_densities,
     reflections,
 )
+from simulate.ranges import Range, drawn, limits, require_range
 from simulate.tem.optics import Optics, wavelength
 
 
@@ -59,17 +59,17 @@ class FieldBrightField:
 
     def __post_init__(self) -> None:
         require_energies(self.energies)
-        require_range("aperture", self.aperture, "mrad", least=0.1)
+        require_range("aperture", self.aperture, "mrad", low=0.1)
         for name, unit in (("focal_spread", "Å"), ("angular_spread", "mrad"), ("astigmatism", "Å")):
-            require_range(name, getattr(self, name), unit)
+            require_range(name, getattr(self, name), unit, low=0.0)
 
     def image(self, truth: FieldTruth, rng: np.random.Generator) -> FieldImage:
         """Draw the settings and return the image."""
         names = ("aperture", "Cs", "focal_spread", "angular_spread", "astigmatism")
         energy = float(rng.choice(self.energies))
-        settings = {"energy": energy, **{name: draw(getattr(self, name), rng) for name in names}}
+        settings = {"energy": energy, **{name: drawn(getattr(self, name), rng) for name in names}}
         widest = (self.fringe * truth.field.pixel_size) ** 2 / wavelength(energy)
-        low, high = np.clip(as_pair(self.defocus), -widest, widest)
+        low, high = np.clip(limits(self.defocus), -widest, widest)
         settings["defocus"] = float(rng.uniform(low, high))
         settings["astigmatism_angle"] = float(rng.uniform(0, np.pi))
         return FieldImage(

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from nanonet.records import InputError
-from simulate.environments.surroundings import Range, draw, require_range
 from simulate.fields.scattering import POTENTIAL, electron_factor
+from simulate.ranges import Range, drawn, require_range
 
 # S(k) by k [1/Å] of the network of `simulate.environments.amorphous_carbon`, of 4 films of 120 × 120 × 20 Å.
 _STRUCTURE = np.array([
@@ -115,7 +115,7 @@ class CarbonFilm:
 
     def __post_init__(self) -> None:
         for name, unit in (("thickness", "Å"), ("roughness", "Å"), ("correlation", "Å"), ("wedge", "")):
-            require_range(name, getattr(self, name), unit)
+            require_range(name, getattr(self, name), unit, low=0.0)
         if not self.density > 0:
             raise InputError(f"density of the film must be positive, got {self.density} g/cm³")
 
@@ -124,13 +124,13 @@ class CarbonFilm:
         from ase.data import atomic_masses
         from scipy.constants import atomic_mass
 
-        thickness = draw(self.thickness, rng)
-        change, towards = draw(self.wedge, rng) * thickness / side, rng.uniform(0, 2 * np.pi)
+        thickness = drawn(self.thickness, rng)
+        change, towards = drawn(self.wedge, rng) * thickness / side, rng.uniform(0, 2 * np.pi)
         return Film(
             thickness=thickness,
             density=self.density * 1e-27 / (atomic_masses[6] * atomic_mass),
-            roughness=draw(self.roughness, rng),
-            correlation=draw(self.correlation, rng),
+            roughness=drawn(self.roughness, rng),
+            correlation=drawn(self.correlation, rng),
             slope=(float(change * np.sin(towards)), float(change * np.cos(towards))),
             seed=int(rng.integers(2**31)),
         )

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from simulate.environments.surroundings import Range, draw, require_range
 from simulate.fields.field import FieldTruth
 from simulate.fields.imaging import FieldImage, require_energies, without_margin
 from simulate.fields.plural import share_on_annulus
 from simulate.fields.scattering import cross_section, number_densities
+from simulate.ranges import Range, drawn, require_range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +43,13 @@ class FieldHAADF:
     def __post_init__(self) -> None:
         require_energies(self.energies)
         for name, unit in (("semiangle", "mrad"), ("inner", "mrad"), ("outer", "mrad"), ("probe", "Å")):
-            require_range(name, getattr(self, name), unit)
+            require_range(name, getattr(self, name), unit, low=0.0)
 
     def image(self, truth: FieldTruth, rng: np.random.Generator) -> FieldImage:
         """Draw the settings and return the image."""
         energy = float(rng.choice(self.energies))
-        inner, outer, probe = (draw(value, rng) for value in (self.inner, self.outer, self.probe))
-        semiangle = draw(self.semiangle, rng)
+        inner, outer, probe = (drawn(value, rng) for value in (self.inner, self.outer, self.probe))
+        semiangle = drawn(self.semiangle, rng)
         signal = mass_thickness(truth, energy, (semiangle, inner, outer), self.cross_sections or {})
         settings = {"energy": energy, "semiangle": semiangle, "inner": inner, "outer": outer, "probe": probe}
         return FieldImage(

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Int
 
-from simulate.environments.surroundings import Range, draw
 from simulate.fields.particle import FieldParticle, Outline, outline, shared_pixels
+from simulate.ranges import Range, drawn
 
 TRIES = 40
 ACROSS = 24
@@ -54,14 +54,14 @@ def place(
     raster = float(np.median([particle.diameter for particle in particles])) / ACROSS
     margin = max(particle.solid.reach for particle in particles)
     table = _Table(extent, margin, raster)
-    share = draw(crowding.clustered, rng)
+    share = drawn(crowding.clustered, rng)
     placed = []
     # Large ones first: they find no room among many small ones.
     for particle in sorted(particles, key=lambda p: -p.diameter):
         shape = outline(particle, raster)
         partner = bool(table.masks) and rng.random() < share
         corner = (
-            table.against(shape, draw(crowding.overlap, rng), rng) if partner else table.aside(shape, rng)
+            table.against(shape, drawn(crowding.overlap, rng), rng) if partner else table.aside(shape, rng)
         )
         if corner is None:
             continue

@@ -9,11 +9,11 @@ import numpy as np
 
 from nanonet.records import InputError
 from simulate.crystals import Crystal, Material, crystal
-from simulate.environments.surroundings import Range, as_pair, draw, require_range
 from simulate.fields.field import Field
 from simulate.fields.film import CarbonFilm
 from simulate.fields.particle import FieldParticle
 from simulate.fields.placing import Crowding, place
+from simulate.ranges import Range, drawn, limits, log_drawn, require_range
 from simulate.structures.faceted import Wulff
 from simulate.structures.orientation import Orientation, RandomOrientation
 from simulate.structures.rounded import Sphere, Spheroid
@@ -36,8 +36,8 @@ class LogNormal:
     spread: Range = (0.05, 0.3)
 
     def __post_init__(self) -> None:
-        require_range("median", self.median, "Å", least=1.0)
-        require_range("spread", self.spread, "")
+        require_range("median", self.median, "Å", low=1.0)
+        require_range("spread", self.spread, "", low=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +78,8 @@ class Population:
         return Batch(
             crystal=(crystal(material) if isinstance(material, str) else material).draw(rng),
             shapes=tuple(self.shapes[int(i)] for i in kinds),
-            median=_log_uniform(self.diameter.median, rng),
-            spread=draw(self.diameter.spread, rng),
+            median=log_drawn(self.diameter.median, rng),
+            spread=drawn(self.diameter.spread, rng),
             orientation=self.orientation,
         )
 
@@ -149,8 +149,8 @@ class FieldRecipe:
     bend: float = 10.0
 
     def __post_init__(self) -> None:
-        require_range("pixel_size", self.pixel_size, "Å", least=0.01)
-        require_range("resolution", self.resolution, "pixels", least=1.0)
+        require_range("pixel_size", self.pixel_size, "Å", low=0.01)
+        require_range("resolution", self.resolution, "pixels", low=1.0)
         if not self.populations:
             raise InputError("a field needs at least one of populations")
         if len(self.shape) != 2 or min(self.shape) < 16:
@@ -181,12 +181,7 @@ class FieldRecipe:
 
     def _pixel_size(self, diameter: float, rng: np.random.Generator) -> float:
         """Draw a pixel size at which a diameter [Å] is resolved as asked for, or the nearest to that."""
-        low, high = as_pair(self.pixel_size)
-        fewest, most = as_pair(self.resolution)
+        low, high = limits(self.pixel_size)
+        fewest, most = limits(self.resolution)
         pair = np.clip([diameter / most, diameter / fewest], low, high)
-        return _log_uniform((float(pair[0]), float(pair[1])), rng)
-
-
-def _log_uniform(value: Range, rng: np.random.Generator) -> float:
-    low, high = np.log(as_pair(value))
-    return float(np.exp(rng.uniform(low, high)))
+        return log_drawn((float(pair[0]), float(pair[1])), rng)

@@ -13,16 +13,19 @@ serves all semi-angles, detector angles and aberrations.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from nanonet.records import InputError
 from simulate.crystals import Crystal, crystal, repeat_along
 from simulate.stem.cross_sections import LIBRARY, Entry, read_entries, write_entries
 from simulate.stem.plane_waves import PlaneWaves
 from simulate.stem.planes import Planes, crystal_planes
+from simulate.truth import group_columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +56,16 @@ class Calibration:
 
 
 def calibrate(material: Crystal, zone_axis: Sequence[int], energy: float, calibration: Calibration) -> Entry:
-    """Return the library's entry of a crystal along a zone axis."""
+    """Return the library's entry of a crystal along a zone axis.
+
+    Raises
+    ------
+    InputError
+        If counted and other atoms share columns: what each adds cannot be told apart.
+    """
     planes = crystal_planes(material, zone_axis, calibration.width)
+    if _mixed(planes, material):
+        raise InputError(f"columns of {material.name} along {list(zone_axis)} hold counted and other atoms")
     depths = int(calibration.thickness / repeat_along(material, zone_axis))
     bench = PlaneWaves(planes, material, energy, calibration.outer)
     runs = np.stack(
@@ -74,6 +85,13 @@ def calibrate(material: Crystal, zone_axis: Sequence[int], energy: float, calibr
         scattered=(runs.mean(axis=0) * planes.area).astype(np.float32),
         error=(runs.std(axis=0, ddof=1) / np.sqrt(len(runs)) * planes.area).astype(np.float32),
     )
+
+
+def _mixed(planes: Planes, material: Crystal) -> bool:
+    """Return whether any column holds counted atoms and others."""
+    columns = group_columns(planes.atoms.positions)
+    counted = np.isin(planes.atoms.get_chemical_symbols(), material.counted)
+    return bool(np.isin(columns[counted], columns[~counted]).any())
 
 
 def _others(planes: Planes, material: Crystal) -> dict[str, float]:
@@ -105,7 +123,11 @@ def main() -> None:
                 ):
                     continue
                 calibration = Calibration(frozen_phonons=words.frozen_phonons)
-                made = calibrate(crystal(name), zone_axis, energy, calibration)
+                try:
+                    made = calibrate(crystal(name), zone_axis, energy, calibration)
+                except InputError as error:
+                    sys.stderr.write(f"left out: {error}\n")
+                    continue
                 write_entries(words.output, {**entries, made.name: made})
 
 

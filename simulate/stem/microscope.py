@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nanonet.records import InputError
+from simulate.ranges import Range, drawn, limits, log_drawn, require_range
 from simulate.stem.probe import Probe
 from simulate.stem.scan import ScanNoise, record_scan
 from simulate.view import View, Window, put
@@ -16,12 +16,10 @@ from simulate.view import View, Window, put
 if TYPE_CHECKING:
     import torch
 
-Range = float | Sequence[float]
-"""A setting that stands still, or its lowest and highest value."""
-
 _PROBE = ("semiangle_cutoff", "defocus", "Cs", "astigmatism", "coma", "focal_spread", "source_size")
 _LOGARITHMIC = ("dose", "dwell")
 _SIGNED = ("defocus", "Cs")
+_POSITIVE = ("semiangle_cutoff", "pixel_size", "dose")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,12 +147,8 @@ class ScanningMicroscope:
         if self.energy is not None and not self.energy > 0:
             raise InputError(f"energy must be positive, got {self.energy} eV")
         for name in self._ranges():
-            low, high = self.range_of(name)
-            if not low <= high:
-                raise InputError(f"{name} must be a number or [lowest, highest], got {getattr(self, name)}")
-            positive = name in ("semiangle_cutoff", "pixel_size", "dose")
-            if name not in _SIGNED and (low < 0 or (positive and low == 0)):
-                raise InputError(f"{name} must {'be positive' if positive else 'not be negative'}, got {low}")
+            low = None if name in _POSITIVE else -np.inf if name in _SIGNED else 0.0
+            require_range(name, getattr(self, name), low=low)
         ScanNoise(**{name: self.range_of(name)[0] for name in self._noise()})
         ScanNoise(**{name: self.range_of(name)[1] for name in self._noise()})
 
@@ -166,12 +160,7 @@ class ScanningMicroscope:
 
     def range_of(self, name: str) -> tuple[float, float]:
         """Return the lowest and the highest value of a setting."""
-        value = getattr(self, name)
-        if isinstance(value, int | float):
-            return float(value), float(value)
-        if len(value) != 2:
-            raise InputError(f"{name} must be a number or [lowest, highest], got {list(value)}")
-        return float(value[0]), float(value[1])
+        return limits(getattr(self, name))
 
     def draw(self, energy: float, rng: np.random.Generator) -> ScanSetting:
         """Draw a setting for a beam of an energy [eV].
@@ -203,7 +192,4 @@ class ScanningMicroscope:
         )
 
     def _draw(self, name: str, rng: np.random.Generator) -> float:
-        low, high = self.range_of(name)
-        if name in _LOGARITHMIC:
-            return float(np.exp(rng.uniform(np.log(low), np.log(high))))
-        return float(rng.uniform(low, high))
+        return (log_drawn if name in _LOGARITHMIC else drawn)(getattr(self, name), rng)

@@ -9,8 +9,8 @@ import numpy as np
 
 from nanonet.records import InputError
 from simulate.crystals import Crystal, thermal_displacement
+from simulate.ranges import drawn, require_range
 from simulate.structures.particle import Particle
-from simulate.structures.ranges import require_range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class CoreShell:
         from ase.data import atomic_numbers
         from scipy.spatial import cKDTree
 
-        sites, thickness = particle.sites, float(rng.uniform(self.thickness[0], self.thickness[1]))
+        sites, thickness = particle.sites, drawn(self.thickness, rng)
         metal = sites.counted
         empty = metal & ~particle.occupied
         away = cKDTree(sites.positions[empty]).query(sites.positions)[0]

@@ -9,7 +9,7 @@ import numpy as np
 
 from nanonet.records import InputError
 from simulate.crystals import Crystal, facet_energies, facet_normals
-from simulate.structures.ranges import drawn, require_range
+from simulate.ranges import drawn, require_range
 from simulate.structures.solids import Polyhedron
 
 

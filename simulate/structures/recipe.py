@@ -11,6 +11,7 @@ from jaxtyping import Bool
 
 from nanonet.records import InputError
 from simulate.crystals import Material, named
+from simulate.ranges import drawn, limits, require_range
 from simulate.specimen import Specimen, SpecimenRecipe
 from simulate.structures.changes import settle_anions
 from simulate.structures.faceted import Wulff
@@ -18,7 +19,6 @@ from simulate.structures.lattice import cut
 from simulate.structures.mixture import Mixture
 from simulate.structures.orientation import Orientation, ZoneAxis
 from simulate.structures.particle import Defect, Particle
-from simulate.structures.ranges import require_range
 from simulate.structures.sites import Sites
 from simulate.structures.solids import Shape
 
@@ -102,7 +102,7 @@ def make_particle(recipe: SpecimenRecipe, rng: np.random.Generator) -> Particle:
     material = recipe.materials[int(rng.integers(len(recipe.materials)))]
     kind = (named(material) if isinstance(material, str) else material).draw(rng)
     shape = recipe.shapes[int(rng.integers(len(recipe.shapes)))]
-    diameter = float(rng.uniform(recipe.diameter[0], recipe.diameter[1]))
+    diameter = drawn(recipe.diameter, rng)
     solid = shape.solid(kind, diameter, rng)
     pose = recipe.orientation.draw(kind, solid, rng)
     on_axis = pose.zone_axis is not None
@@ -110,7 +110,8 @@ def make_particle(recipe: SpecimenRecipe, rng: np.random.Generator) -> Particle:
     if recipe.depth is not None:
         if not on_axis:
             raise InputError("depth is for particles on a zone axis: give depth=null for others")
-        occupied = cut_to_depth(sites, occupied, int(rng.integers(recipe.depth[0], recipe.depth[1] + 1)))
+        fewest, most = (int(depth) for depth in limits(recipe.depth))
+        occupied = cut_to_depth(sites, occupied, int(rng.integers(fewest, most + 1)))
     occupied = settle_anions(sites, occupied)
     if not (occupied & sites.counted).any():
         raise InputError(f"a particle of {kind.name} of {diameter:.1f} Å holds no atom: enlarge diameter")

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from nanonet.records import InputError
 from simulate.crystals import Crystal, direction, facet_normals, repeat_along
-from simulate.structures.ranges import drawn, require_range
+from simulate.ranges import drawn, require_range
 from simulate.structures.solids import Capsule, Ellipsoid, Polyhedron
 
 

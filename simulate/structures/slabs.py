@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from nanonet.records import InputError
 from simulate.crystals import Crystal, direction, plane_spacing
 from simulate.crystals.crystal import indices
-from simulate.structures.ranges import drawn, require_range
+from simulate.ranges import drawn, require_range
 from simulate.structures.solids import ON_PLANE, Solid
 
 RIM = 5.0

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from nanonet.records import InputError
 from simulate.crystals import Crystal
-from simulate.structures.ranges import drawn, require_range
+from simulate.ranges import drawn, require_range
 from simulate.structures.solids import ON_PLANE, Solid
 from simulate.structures.twinned import is_cubic
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from nanonet.records import InputError
 from simulate.crystals import STRUCTURES, Crystal
-from simulate.structures.ranges import drawn, require_range
+from simulate.ranges import drawn, require_range
 from simulate.structures.solids import ON_PLANE, Grain, Polyhedron, Solid
 
 FIFTH = 2 * np.pi / 5

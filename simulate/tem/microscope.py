@@ -10,7 +10,7 @@ import numpy as np
 from nanonet.records import InputError
 from simulate.camera.camera import Camera
 from simulate.camera.detector import Detector, expose
-from simulate.ranges import Range, limits, log_uniform, require_range, uniform
+from simulate.ranges import Range, drawn, limits, log_drawn, require_range
 from simulate.tem.optics import Optics
 from simulate.view import View, Window, random_view
 
@@ -111,8 +111,8 @@ class Microscope:
     def __post_init__(self) -> None:
         for field in fields(self):
             if field.name not in ("aperture", "camera", "energy"):
-                positive = field.name in ("pixel_size", "dose", "mtf_nyquist")
-                require_range(field.name, getattr(self, field.name), positive=positive)
+                low = None if field.name in ("pixel_size", "dose", "mtf_nyquist") else -np.inf
+                require_range(field.name, getattr(self, field.name), low=low)
 
     def range_of(self, name: str) -> tuple[float, float]:
         """Return the lowest and the highest value of a setting."""
@@ -134,23 +134,23 @@ class Microscope:
         angles = rng.uniform(0, 2 * np.pi, 3)
         optics = Optics(
             energy=energy,
-            defocus=uniform(self.defocus, rng),
-            Cs=uniform(self.Cs, rng),
-            C5=uniform(self.C5, rng),
-            astigmatism=uniform(self.astigmatism, rng),
+            defocus=drawn(self.defocus, rng),
+            Cs=drawn(self.Cs, rng),
+            C5=drawn(self.C5, rng),
+            astigmatism=drawn(self.astigmatism, rng),
             astigmatism_angle=float(angles[0]),
-            coma=uniform(self.coma, rng),
+            coma=drawn(self.coma, rng),
             coma_angle=float(angles[1]),
-            focal_spread=uniform(self.focal_spread, rng),
-            angular_spread=uniform(self.angular_spread, rng),
+            focal_spread=drawn(self.focal_spread, rng),
+            angular_spread=drawn(self.angular_spread, rng),
             aperture=self.aperture,
         )
         return Setting(optics=optics, detector=self._detector(float(angles[2]), rng))
 
     def _detector(self, direction: float, rng: np.random.Generator) -> Detector:
-        pixel_size, dose = uniform(self.pixel_size, rng), log_uniform(self.dose, rng)
-        vibration, way = uniform(self.vibration, rng), uniform(self.motion, rng)
-        mtf_nyquist = uniform(self.mtf_nyquist, rng)
+        pixel_size, dose = drawn(self.pixel_size, rng), log_drawn(self.dose, rng)
+        vibration, way = drawn(self.vibration, rng), drawn(self.motion, rng)
+        mtf_nyquist = drawn(self.mtf_nyquist, rng)
         motion = (way * float(np.sin(direction)), way * float(np.cos(direction))) if way else None
         if self.camera is not None:
             return expose(
@@ -159,7 +159,7 @@ class Microscope:
                 dose,
                 vibration,
                 motion=motion,
-                rate=uniform(self.rate, rng),
+                rate=drawn(self.rate, rng),
                 # A sensor of its own each time: a network must not learn one pattern of gain.
                 sensor=int(rng.integers(2**31)),
             )
