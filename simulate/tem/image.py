@@ -65,12 +65,14 @@ def image_spectrum(
     import torch
 
     shape = (elastic.shape[-2], elastic.shape[-1])
-    transfer = transfer_function(optics, shape, sampling)
+    transfer = transfer_function(optics, shape, sampling, device=elastic.device)
     seen = elastic * transfer
     if optics.is_coherent:
         return _transform(_squared(torch.fft.ifft2(seen)) + _scattered(diffuse, transfer, optics, sampling))
     power = _squared(seen)
-    amplitudes, rest = coherent_modes(random_phases(optics, shape, sampling), power, modes)
+    amplitudes, rest = coherent_modes(
+        random_phases(optics, shape, sampling, device=elastic.device), power, modes
+    )
     sharp = _squared(torch.fft.ifft2(seen.unsqueeze(-3) * amplitudes)).sum(dim=-3)
     sharp = sharp + _scattered(diffuse, transfer, optics, sampling)
     incoherent = _squared(torch.fft.ifft2(seen * rest.sqrt()))

@@ -75,7 +75,9 @@ def wavelength(energy: float) -> float:
     return float(1e10 * constants.h * constants.c / constants.e / np.sqrt(energy * (2 * rest + energy)))
 
 
-def transfer_function(optics: Optics, shape: tuple[int, int], sampling: float) -> torch.Tensor:
+def transfer_function(
+    optics: Optics, shape: tuple[int, int], sampling: float, *, device: torch.device | None = None
+) -> torch.Tensor:
     """Return exp(-iχ), times the aperture, on an FFT's grid: the lens for a coherent beam.
 
     Parameters
@@ -84,6 +86,8 @@ def transfer_function(optics: Optics, shape: tuple[int, int], sampling: float) -
         (y, x) of the grid.
     sampling
         Of the grid in real space [Å].
+    device
+        Where it is calculated; None for the CPU.
 
     Returns
     -------
@@ -92,9 +96,9 @@ def transfer_function(optics: Optics, shape: tuple[int, int], sampling: float) -
     """
     import torch
 
-    ay, ax = (wavelength(optics.energy) * k for k in _frequencies(shape, sampling, optics))
+    ay, ax = (wavelength(optics.energy) * k for k in _frequencies(shape, sampling, device))
     # χ reaches thousands of rad, so it is reduced in double precision before its sine is taken.
-    turns = _aberrations(optics, ay, ax) / (-2 * torch.pi)
+    turns = aberration_phase(optics, ay, ax) / (-2 * torch.pi)
     phase = (2 * torch.pi * (turns - turns.round())).float()
     amplitude = torch.ones_like(phase)
     if optics.aperture is not None:
@@ -102,7 +106,9 @@ def transfer_function(optics: Optics, shape: tuple[int, int], sampling: float) -
     return torch.polar(amplitude, phase)
 
 
-def random_phases(optics: Optics, shape: tuple[int, int], sampling: float) -> torch.Tensor:
+def random_phases(
+    optics: Optics, shape: tuple[int, int], sampling: float, *, device: torch.device | None = None
+) -> torch.Tensor:
     """Return what the phase changes by for one standard deviation of defocus, tilt along y, tilt along x.
 
     Returns
@@ -113,7 +119,7 @@ def random_phases(optics: Optics, shape: tuple[int, int], sampling: float) -> to
     import torch
 
     # Single precision will do: these phases reach some tens of rad.
-    ay, ax = ((wavelength(optics.energy) * k).float() for k in _frequencies(shape, sampling, optics))
+    ay, ax = ((wavelength(optics.energy) * k).float() for k in _frequencies(shape, sampling, device))
     scale = 2 * torch.pi / wavelength(optics.energy)
     focal = (0.5 * scale * _grid(optics.focal_spread)).float() * (ax**2 + ay**2)
     tilt = (1e-3 * scale * _grid(optics.angular_spread)).float()
@@ -135,7 +141,7 @@ def smear(optics: Optics, weights: torch.Tensor, sampling: float) -> torch.Tenso
         (*b, y, x) intensity of each beam.
     """
     shape = (weights.shape[-2], weights.shape[-1])
-    ay, ax = (wavelength(optics.energy) * k for k in _frequencies(shape, sampling, optics))
+    ay, ax = (wavelength(optics.energy) * k for k in _frequencies(shape, sampling, weights.device))
     square = (ax**2 + ay**2).float()
     c10, c30 = -_grid(optics.defocus), _grid(optics.Cs)
     tilt = 1e-3 * _grid(optics.angular_spread)
@@ -146,12 +152,7 @@ def smear(optics: Optics, weights: torch.Tensor, sampling: float) -> torch.Tenso
 
 
 def aberration_phase(optics: Optics, ay: torch.Tensor, ax: torch.Tensor) -> torch.Tensor:
-    """Return χ [rad] at angles (ay, ax) [rad], double precision tensors of one shape."""
-    return _aberrations(optics, ay, ax)
-
-
-def _aberrations(optics: Optics, ay: torch.Tensor, ax: torch.Tensor) -> torch.Tensor:
-    """Return χ at angles α [rad] (Kirkland, 3rd ed., eq. 2.22, in Cartesian form)."""
+    """Return χ [rad] at angles (ay, ax) [rad] (Kirkland, 3rd ed., eq. 2.22, in Cartesian form)."""
     square = ax**2 + ay**2
     # Horner's form: the grid is large, and every pass over it counts.
     inner: torch.Tensor = 0.25 * _grid(optics.Cs)
@@ -191,12 +192,11 @@ def _components(size: Value, angle: Value, order: int) -> tuple[torch.Tensor, to
 
 
 def _frequencies(
-    shape: tuple[int, int], sampling: float, optics: Optics
+    shape: tuple[int, int], sampling: float, device: torch.device | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return k along y as (y, 1) and along x as (1, x) [1/Å], double precision, where the settings are."""
+    """Return k along y as (y, 1) and along x as (1, x) [1/Å], double precision."""
     import torch
 
-    device = getattr(optics.defocus, "device", None)
     ky, kx = (torch.fft.fftfreq(n, sampling, dtype=torch.float64, device=device) for n in shape)
     return ky[:, None], kx[None, :]
 

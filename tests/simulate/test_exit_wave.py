@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -183,3 +185,15 @@ def test_fast_sizes_are_even_and_of_small_factors(least):
 def test_bad_multislice_is_refused(key, value):
     with pytest.raises(InputError, match=key):
         Multislice(**{key: value})
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("elastic", [True, False])
+def test_a_gpu_propagates_as_the_cpu_does(elastic):
+    pytest.importorskip("cupy", reason="abTEM needs CuPy for a GPU")
+    there = replace(COARSE, device="gpu")
+    if elastic:
+        pair = [elastic_wave(cluster(), each, {"Au": 0.088}, POINTS) for each in (COARSE, there)]
+    else:
+        pair = [static_wave(cluster(), each, POINTS) for each in (COARSE, there)]
+    assert np.linalg.norm(pair[0] - pair[1]) < 1e-4 * np.linalg.norm(pair[0][1:, 1:])

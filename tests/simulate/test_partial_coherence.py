@@ -172,3 +172,13 @@ def test_vacuum_stays_vacuum():
     nothing = torch.zeros(2, 32, 32, dtype=torch.complex64)
     image = image_intensity(transform(torch.ones(32, 32, dtype=torch.complex64)), nothing, 0.2, optics)
     torch.testing.assert_close(image, torch.ones(32, 32), atol=1e-5, rtol=0)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_gpu_draws_what_the_cpu_draws():
+    optics = Optics(energy=300e3, defocus=50.0, Cs=-9e4, focal_spread=25.0, angular_spread=0.1, coma=200.0)
+    spectrum, diffuse = transform(wave(seed=0)), 0.1 * transform(wave(seed=1))[None]
+    here = image_intensity(spectrum, diffuse, SAMPLING, optics)
+    there = image_intensity(spectrum.cuda(), diffuse.cuda(), SAMPLING, optics)
+    torch.testing.assert_close(there.cpu(), here, atol=1e-4, rtol=1e-4)
