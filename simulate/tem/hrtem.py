@@ -54,7 +54,7 @@ class HRTEM:
     padding: float = 6.0
     least_side: float = 0.0
     thermal_displacements: Mapping[str, float] | None = None
-    modes: int = 4
+    modes: int = 3
 
     def __post_init__(self) -> None:
         if self.diffuse_waves < 0:

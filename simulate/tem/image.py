@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def image_intensity(
-    elastic: torch.Tensor, diffuse: torch.Tensor, sampling: float, optics: Optics, *, modes: int = 4
+    elastic: torch.Tensor, diffuse: torch.Tensor, sampling: float, optics: Optics, *, modes: int = 3
 ) -> torch.Tensor:
     """Return the image of exit waves, relative to the incident intensity: vacuum is 1.
 
@@ -35,7 +35,7 @@ def image_intensity(
 
 
 def image_spectrum(
-    elastic: torch.Tensor, diffuse: torch.Tensor, sampling: float, optics: Optics, *, modes: int = 4
+    elastic: torch.Tensor, diffuse: torch.Tensor, sampling: float, optics: Optics, *, modes: int = 3
 ) -> torch.Tensor:
     """Return the Fourier transform of the image of exit waves.
 

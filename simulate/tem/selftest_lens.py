@@ -106,7 +106,7 @@ def check_partial_coherence() -> tuple[Check, ...]:
         error = float((image - fine).square().mean().sqrt() / fine.std())
         found.append(
             Check(
-                name=f"partial coherence by four modes, {name}", measured=error, expected=0.0, tolerance=0.05
+                name=f"partial coherence by three modes, {name}", measured=error, expected=0.0, tolerance=0.05
             )
         )
     return tuple(found)
