@@ -106,11 +106,12 @@ def compare(name: str, diameter: float, configurations: int, seed: int, log: Pat
     probe = Probe(energy=200e3, semiangle_cutoff=23.0)
     atoms = particle(name, diameter, seed)
     start = time.process_time()
-    found = []
-    for index in range(configurations):
+    path = None if log is None else log / f"{name}_{diameter:g}_{seed}.npy"
+    found = list(np.load(path))[:configurations] if path is not None and path.exists() else []
+    for index in range(len(found), configurations):
         found.append(prism(atoms, name, probe, index))
-        if log is not None:
-            np.save(log / f"{name}_{seed}.npy", np.stack(found))
+        if path is not None:
+            np.save(path, np.stack(found))
     owner, depths = cells(atoms, found[0].shape, REACH[name])
     area = (float(atoms.cell[0, 0]) / found[0].shape[0]) ** 2
     each = np.stack([cross_sections(image, owner, len(depths), area) for image in found])
@@ -163,7 +164,9 @@ def main() -> None:
     parser.add_argument("--configurations", type=int, default=32)
     parser.add_argument("--diameter", type=float, default=16.0, help="Å")
     parser.add_argument("--seed", type=int, default=77)
-    parser.add_argument("--log", type=Path, help="folder for the images of every configuration")
+    parser.add_argument(
+        "--log", type=Path, help="folder for the images of every configuration; a stopped run goes on"
+    )
     words = parser.parse_args()
     if words.quick:
         words.materials, words.configurations, words.diameter = ["Au"], 2, 12.0
