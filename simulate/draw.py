@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ class _Read:
 
 
 class ColumnSampler:
-    """Draws images of crystals on a zone axis from a folder of shards.
+    """Draws images of crystals on a zone axis from a folder of shards; of an episode, any of its states.
 
     Parameters
     ----------
@@ -56,10 +57,11 @@ class ColumnSampler:
     ) -> None:
         keep_freed_memory()
         self.folder = Path(shards)
-        recipe = read_manifest(self.folder)["recipe"]
-        self.imaging: Imaging = build(recipe["imaging"])
-        self.microscope: Microscope = microscope or build(recipe["microscope"])
-        self.structures = find_shards(self.folder)
+        manifest = read_manifest(self.folder)
+        self.imaging: Imaging = build(manifest["recipe"]["imaging"])
+        self.microscope: Microscope = microscope or build(manifest["recipe"]["microscope"])
+        self.states: int = manifest.get("states", 1)
+        self.structures = _whole(find_shards(self.folder), self.states)
         if not self.structures:
             raise InputError(f"{self.folder} holds no finished shards: run the simulation again")
         if crop_pixels < 1:
@@ -84,7 +86,7 @@ class ColumnSampler:
         rng
             Decides everything that is drawn.
         """
-        read = self._read(structure)
+        read = self._read(structure, int(rng.integers(self.states)) if self.states > 1 else 0)
         shard = read.shard
         setting, view = self.scene(shard, rng)
         expected = self.imaging.expected(shard.stored, shard.side, setting, view)
@@ -104,19 +106,26 @@ class ColumnSampler:
         frame = (self.crop_pixels, self.crop_pixels)
         return setting, setting.view(shard.side, frame, rng, shard.about.get("window"))
 
-    def read(self, structure: int) -> Shard:
-        """Return the shard of a structure, from memory where it was read not long ago."""
-        return self._read(structure).shard
+    def read(self, structure: int, state: int = 0) -> Shard:
+        """Return the shard of a structure in a state, from memory where it was read not long ago."""
+        return self._read(structure, state).shard
 
-    def _read(self, structure: int) -> _Read:
-        if structure in self._cache:
-            self._cache.move_to_end(structure)
-            return self._cache[structure]
-        shard = read_shard(self.folder, structure)
-        found = self._cache[structure] = _Read(shard=shard, columns=columns_of(shard.atoms).counted())
+    def _read(self, structure: int, state: int = 0) -> _Read:
+        number = structure * self.states + state
+        if number in self._cache:
+            self._cache.move_to_end(number)
+            return self._cache[number]
+        shard = read_shard(self.folder, number)
+        found = self._cache[number] = _Read(shard=shard, columns=columns_of(shard.atoms).counted())
         while len(self._cache) > 1 and sum(_bytes(read.shard) for read in self._cache.values()) > CACHE_BYTES:
             self._cache.popitem(last=False)
         return found
+
+
+def _whole(shards: Sequence[int], states: int) -> list[int]:
+    """Return the structures of which all states are there."""
+    count = Counter(number // states for number in shards)
+    return sorted(structure for structure, there in count.items() if there == states)
 
 
 def _bytes(shard: Shard) -> int:

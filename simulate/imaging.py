@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -72,3 +72,8 @@ class Imaging(Protocol):
 
     def expected(self, stored: Arrays, side: float, setting: Setting, view: View) -> torch.Tensor:
         """Return the expected signal (y, x), float32: electrons a pixel, before the detector's noise."""
+
+    def expected_series(
+        self, stored: Arrays, side: float, setting: Setting, views: Sequence[View]
+    ) -> list[torch.Tensor]:
+        """Return `expected` of several views of one setting; what they share is calculated once."""

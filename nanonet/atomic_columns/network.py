@@ -65,7 +65,7 @@ def read_depth(
     pixel_size = micrograph.pixel_size or network.pixel_size
     step = _step(pixel_size, network.pixel_size)
     counts = resampled(micrograph.image, step)
-    probabilities = _softmax(network.predict(counts[None].astype(np.float32))[0])
+    probabilities = _softmax(network.predict(counts[None, None].astype(np.float32))[0])
     sampled = pixel_size * step
     reading = read_columns(
         probabilities,

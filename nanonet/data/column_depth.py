@@ -33,7 +33,7 @@ class ColumnDepthItem(NamedTuple):
     Parameters
     ----------
     image
-        (1, y, x) float32, raw counts: the network normalises by itself.
+        (frame, y, x) float32, raw counts: the network normalises by itself.
     depth
         (y, x) int64, depth class of the nearest column, 0 where none is near.
     membership
@@ -120,11 +120,12 @@ class ColumnDepthDataset(Dataset[ColumnDepthItem]):
         labels = label_columns(
             sample.positions,
             sample.depths,
-            shape=(sample.image.shape[0], sample.image.shape[1]),
+            shape=(sample.image.shape[-2], sample.image.shape[-1]),
             pixel_size=sample.pixel_size,
             width=self.label_width,
             max_depth=self.max_depth,
             column_weight=self.column_weight,
         )
-        image = torch.from_numpy(np.asarray(sample.image, np.float32))[None]
+        height, width = sample.image.shape[-2:]
+        image = torch.from_numpy(np.asarray(sample.image, np.float32)).reshape(-1, height, width)
         return ColumnDepthItem(image, *(torch.from_numpy(label) for label in labels))

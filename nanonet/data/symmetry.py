@@ -11,7 +11,7 @@ from nanonet.records import ColumnSample
 
 def random_symmetry(sample: ColumnSample, rng: np.random.Generator) -> ColumnSample:
     """Return the sample mirrored, or turned by a quarter, at random: one of 8, of 4 if it is not square."""
-    height, width = sample.image.shape
+    height, width = sample.image.shape[-2:]
     flip_y, flip_x, swap = rng.random(3) < 0.5
     return transform(sample, flip_y=bool(flip_y), flip_x=bool(flip_x), swap=bool(swap) and height == width)
 
@@ -21,11 +21,11 @@ def transform(sample: ColumnSample, *, flip_y: bool, flip_x: bool, swap: bool) -
     image, positions = sample.image, np.array(sample.positions, dtype=float)
     for axis, flip in enumerate((flip_y, flip_x)):
         if flip:
-            last = (image.shape[axis] - 1) * sample.pixel_size
+            last = (image.shape[axis - 2] - 1) * sample.pixel_size
             positions[:, axis] = last - positions[:, axis]
-            image = np.flip(image, axis)
+            image = np.flip(image, axis - 2)
     if swap:
-        image, positions = image.T, positions[:, ::-1]
+        image, positions = np.swapaxes(image, -1, -2), positions[:, ::-1]
     return replace(
         sample, image=np.ascontiguousarray(image), positions=np.ascontiguousarray(positions, dtype=float)
     )

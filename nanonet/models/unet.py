@@ -21,13 +21,17 @@ class UNet(nn.Module):
     Parameters
     ----------
     in_channels
-        Images that are read together.
+        Frames in a row that are read together, for what is in the middle one.
     classes
         For column depth: background and each depth, max_depth + 1.
     width
         Channels at full resolution; each level below has twice as many.
     depth
         Levels below full resolution; the field of view grows by about 2 for each.
+    stride
+        Pixels of the image along each axis that are folded into channels (Shi et al., 2016, arXiv
+        1609.05158), and unfolded from them in the end: 2 makes the network four times faster, and loses
+        nothing where pixels are finer than what is to be told apart.
     normalisation
         Of the layers. "batch" uses averages of training when it is applied, so that the result at a pixel
         does not depend on how large the frame is; "group" and "instance" average over the frame.
@@ -44,24 +48,33 @@ class UNet(nn.Module):
         classes: int = 11,
         width: int = 32,
         depth: int = 3,
+        stride: int = 1,
         normalisation: Normalisation = "batch",
     ) -> None:
         super().__init__()
-        numbers = {"in_channels": in_channels, "classes": classes, "width": width, "depth": depth}
+        numbers = {
+            "in_channels": in_channels,
+            "classes": classes,
+            "width": width,
+            "depth": depth,
+            "stride": stride,
+        }
         for name, value in numbers.items():
             if value < 1:
                 raise InputError(f"{name} of the U-Net must be at least 1, got {value}")
         widths = [width * 2**level for level in range(depth + 1)]
         self.classes = classes
-        self.multiple = 2**depth
+        self.frames = in_channels
+        self.stride = stride
+        self.multiple = stride * 2**depth
         self.normalise = ContrastNormalisation()
         self.down = nn.ModuleList(
             convolutions(below, above, normalisation)
-            for below, above in zip([in_channels, *widths[:-1]], widths, strict=True)
+            for below, above in zip([in_channels * stride**2, *widths[:-1]], widths, strict=True)
         )
         self.widen = nn.ModuleList(nn.ConvTranspose2d(2 * c, c, 2, stride=2) for c in reversed(widths[:-1]))
         self.up = nn.ModuleList(convolutions(2 * c, c, normalisation) for c in reversed(widths[:-1]))
-        self.head = nn.Conv2d(width, classes, 1)
+        self.head = nn.Conv2d(width, classes * stride**2, 1)
         self.apply(initialise)
 
     def forward(self, counts: Num[Tensor, "b c y x"]) -> Float[Tensor, "b class y x"]:
@@ -71,7 +84,7 @@ class UNet(nn.Module):
     def logits(self, contrast: Float[Tensor, "b c y x"]) -> Float[Tensor, "b class y x"]:
         """Return the logits of a normalised image; its sides are padded to a multiple of 2**depth."""
         height, width = contrast.shape[-2:]
-        features = pad(contrast, self.multiple)
+        features = functional.pixel_unshuffle(pad(contrast, self.multiple), self.stride)
         skipped = []
         for level, block in enumerate(self.down):
             features = block(features if level == 0 else functional.max_pool2d(features, 2))
@@ -79,7 +92,7 @@ class UNet(nn.Module):
         skipped.pop()
         for widen, block in zip(self.widen, self.up, strict=True):
             features = block(torch.cat([skipped.pop(), widen(features)], dim=1))
-        logits: Tensor = self.head(features)
+        logits = functional.pixel_shuffle(self.head(features), self.stride)
         return logits[..., :height, :width]
 
 

@@ -133,6 +133,7 @@ def load_network(checkpoint: str | Path | None, *, task: str | None = None) -> T
         trained_range={name: (ends[0], ends[1]) for name, ends in header["trained_range"].items()},
         name=str(checkpoint),
         sha256=hash_file(path).removeprefix("sha256:"),
+        frames=int(getattr(network, "frames", 1)),
     )
 
 
@@ -212,16 +213,16 @@ def _targets(node: Any) -> list[str]:
 
 
 class _Predictor:
-    """Counts (b, y, x) to logits (b, class, y, x), in parts that fit in memory."""
+    """Counts (b, frame, y, x) to logits (b, class, y, x), in parts that fit in memory."""
 
     def __init__(self, network: nn.Module, device: str) -> None:
         self.network = network
         self.device = device
 
     def __call__(self, counts: np.ndarray) -> np.ndarray:
-        if counts.ndim != 3 or 0 in counts.shape:
-            raise InputError(f"a network takes images (b, y, x), got shape {counts.shape}")
-        at_once = max(1, PIXELS_AT_ONCE // (counts.shape[1] * counts.shape[2]))
+        if counts.ndim != 4 or 0 in counts.shape:
+            raise InputError(f"a network takes images (b, frame, y, x), got shape {counts.shape}")
+        at_once = max(1, PIXELS_AT_ONCE // (counts.shape[2] * counts.shape[3]))
         parts = [self._predict(counts[i : i + at_once]) for i in range(0, len(counts), at_once)]
         return np.concatenate(parts)
 
@@ -231,7 +232,7 @@ class _Predictor:
         from nanonet.models.tiled import predict_tiled
 
         with torch.inference_mode():
-            image = torch.from_numpy(np.ascontiguousarray(counts, np.float32))[:, None].to(self.device)
+            image = torch.from_numpy(np.ascontiguousarray(counts, np.float32)).to(self.device)
             logits = predict_tiled(self.network, image)  # type: ignore[arg-type]
         found: np.ndarray = logits.float().cpu().numpy()
         return found

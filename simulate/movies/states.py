@@ -73,7 +73,7 @@ def set_stage(
     side = imaging.side(float((particle[1] - particle[0])[:2].max()))
     around = None
     if environment is not None:
-        facts, around = _surroundings(track, facts, environment, side, rng)
+        facts, around = surroundings_of(track, facts, environment, side, rng)
         kept = {name: np.asarray(array) for name, array in around.arrays.items()}
         write_arrays(folder / SURROUNDINGS, kept, {})
     whole = particle
@@ -98,7 +98,7 @@ def reach(track: Track) -> Float[np.ndarray, "2 3"]:
     return np.stack([np.min(edges, axis=(0, 1)), np.max(edges, axis=(0, 1))])
 
 
-def _surroundings(
+def surroundings_of(
     track: Track, facts: Specimen, environment: Environment, side: float, rng: np.random.Generator
 ) -> tuple[Specimen, Atoms]:
     """Return what surrounds the particles wherever they get, the same atoms in every state."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -92,8 +92,6 @@ def generate(
     InputError
         If the folder holds other shards or another run is at work in it, or structures failed.
     """
-    if n_structures < 1:
-        raise InputError(f"n_structures must be at least 1, got {n_structures}")
     folder = Path(output).resolve()
     parts = {
         "structures": structures,
@@ -109,34 +107,71 @@ def generate(
         "versions": versions(),
     }
     plan = Plan(structures=structures, environment=environment, imaging=imaging, folder=folder, seed=seed)
+    fill(folder, manifest, partial(write_structure, plan), n_structures, cluster or Local())
+    return Path(output)
+
+
+def fill(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    job: Callable[[int], None],
+    count: int,
+    cluster: Cluster,
+    *,
+    each: int = 1,
+) -> None:
+    """Fill a folder with the shards of ``count`` structures, of which some may be there already.
+
+    Parameters
+    ----------
+    folder
+        Absolute.
+    manifest
+        See `simulate.shards.manifest.begin`.
+    job
+        Writes the shards of one structure, given its index; can be pickled.
+    each
+        Shards of a structure: those of i are i · each and the ones after.
+
+    Raises
+    ------
+    InputError
+        If the folder holds other shards or another run is at work in it, or structures failed.
+    """
+    if count < 1:
+        raise InputError(f"n_structures must be at least 1, got {count}")
     with _held(folder):
         done = set(begin(folder, manifest))
-        missing = [index for index in range(n_structures) if index not in done]
-        failed = _make(plan, missing, cluster or Local(), before=n_structures - len(missing))
+        missing = [i for i in range(count) if not done.issuperset(range(i * each, (i + 1) * each))]
+        failed = _make(partial(attempt, folder, job), missing, cluster, before=count - len(missing))
         _conclude(folder)
     if failed:
         first = min(failed)
         raise InputError(
-            f"structure [seed, index] = [{seed}, {first}] failed: {failed[first].message} "
+            f"structure [seed, index] = [{manifest['seed']}, {first}] failed: {failed[first].message} "
             f"({len(failed)} failed; what was made is kept)"
         ) from RuntimeError(failed[first].trace)
-    return Path(output)
 
 
-def simulate_structure(plan: Plan, index: int) -> Failure | None:
-    """Make the shard of one structure from [seed, index]; return what went wrong, if anything did."""
+def attempt(folder: Path, job: Callable[[int], None], index: int) -> Failure | None:
+    """Make the shards of one structure; return what went wrong, if anything did."""
     try:
-        if not (plan.folder / MANIFEST).exists():
+        if not (folder / MANIFEST).exists():
             raise InputError(
-                f"a worker does not see {plan.folder}: output must lie on a disk that all workers share, "
+                f"a worker does not see {folder}: output must lie on a disk that all workers share, "
                 "under the same path"
             )
         with one_thread():
-            write_shard(plan.folder, make_shard(plan, index))
+            job(index)
     except Exception as error:
         what = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         return Failure(message=" ".join(what.split()), trace=traceback.format_exc())
     return None
+
+
+def write_structure(plan: Plan, index: int) -> None:
+    """Make the shard of one structure from [seed, index]."""
+    write_shard(plan.folder, make_shard(plan, index))
 
 
 def make_shard(plan: Plan, index: int) -> Shard:
@@ -155,14 +190,14 @@ def make_shard(plan: Plan, index: int) -> Shard:
         about=as_node(
             {
                 **specimen.about,
-                **_window(specimen, side, particle, filled=plan.environment is not None),
+                **window_of(specimen, side, particle, filled=plan.environment is not None),
                 "thermal_displacements": sigma,
             }
         ),
     )
 
 
-def _window(
+def window_of(
     specimen: Specimen, side: float, particle: Float[np.ndarray, "2 3"], *, filled: bool
 ) -> dict[str, list[list[float]]]:
     """Return the window (y, x) that images may show, in the frame of the box: the specimen's own.
@@ -182,10 +217,11 @@ def _surrounded(specimen: Specimen, plan: Plan, side: float, rng: np.random.Gene
     return specimen if plan.environment is None else plan.environment.surround(specimen, side, rng)
 
 
-def _make(plan: Plan, missing: list[int], cluster: Cluster, *, before: int) -> dict[int, Failure]:
+def _make(
+    job: Callable[[int], Failure | None], missing: list[int], cluster: Cluster, *, before: int
+) -> dict[int, Failure]:
     """Make the shards that are missing; return what failed, at once where too many do."""
     failed: dict[int, Failure] = {}
-    job = partial(simulate_structure, plan)
     results = completed(job, missing, cluster=cluster, title="structures", done=before)
     for count, (index, failure) in enumerate(results, start=1):
         if failure is not None:

@@ -132,6 +132,12 @@ class _CleanImages:
         )
         return (setting.dose * setting.pixel_size**2) * seen.clamp(min=0)
 
+    def expected_series(
+        self, stored: Arrays, side: float, setting: ProbeSetting, views: Sequence[View]
+    ) -> list[torch.Tensor]:
+        """Return `expected` of several views."""
+        return [self.expected(stored, side, setting, view) for view in views]
+
     def _scattering(self) -> Scattering:
         return Scattering(
             frozen_phonons=self.frozen_phonons,

@@ -7,7 +7,7 @@ place in its column (`simulate.stem.channelling`); where the electrons went is t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -122,6 +122,12 @@ class LinearHAADF:
                 view,
             )
         return setting.dose * setting.pixel_size**2 * image.clamp_min(0.0)
+
+    def expected_series(
+        self, stored: Arrays, side: float, setting: ScanSetting, views: Sequence[View]
+    ) -> list[torch.Tensor]:
+        """Return `expected` of several views."""
+        return [self.expected(stored, side, setting, view) for view in views]
 
     def _slabs(self, heights: np.ndarray) -> list[np.ndarray]:
         """Return which atoms are of each slab that is not empty."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -104,6 +104,12 @@ class HRTEM:
 
         Beyond the box there is vacuum.
         """
+        return self.expected_series(stored, side, setting, (view,))[0]
+
+    def expected_series(
+        self, stored: Arrays, side: float, setting: Setting, views: Sequence[View]
+    ) -> list[torch.Tensor]:
+        """Return the expected electrons a pixel of several views, from one image of the lens."""
         import torch
 
         from simulate.camera.sampling import sample_spectrum
@@ -113,10 +119,15 @@ class HRTEM:
             elastic, diffuse = waves(stored)
             points = elastic.shape[-1]
             spectrum = image_spectrum(elastic, diffuse, side / points, setting.optics, modes=self.modes)
-            seen = sample_spectrum(
-                spectrum, (points, points), side / points, view, setting.detector.response, outside=1.0
-            )
-            return setting.dose * setting.pixel_size**2 * seen.clamp_min_(0.0)
+            vacuum = setting.dose * setting.pixel_size**2
+            response = setting.detector.response
+            return [
+                vacuum
+                * sample_spectrum(
+                    spectrum, (points, points), side / points, view, response, outside=1.0
+                ).clamp_min_(0.0)
+                for view in views
+            ]
 
 
 def waves(stored: Arrays) -> tuple[torch.Tensor, torch.Tensor]:

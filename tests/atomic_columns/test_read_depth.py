@@ -34,6 +34,7 @@ def network_of(predict, **changes):
 
 def height_reader(counts):
     """Read the depth off the height of blobs of the labels' width: 100 counts an atom."""
+    counts = counts[:, 0]
     depth = counts / 100.0
     local = gaussian_filter(depth, (0, 4, 4))
     logits = np.full((len(counts), CLASSES, *counts.shape[1:]), -9.0, np.float32)
@@ -105,26 +106,26 @@ def test_maps_are_of_the_frame_and_in_its_place(crystal, pixel_size):
 
 
 def test_only_the_counts_the_network_gets_matter():
-    """Float32, with a batch axis, at the network's pixel size."""
+    """Float32, with axes of batch and frame, at the network's pixel size."""
     seen = []
 
     def spy(counts):
         seen.append(counts)
-        return np.zeros((1, CLASSES, *counts.shape[1:]), np.float32)
+        return np.zeros((1, CLASSES, *counts.shape[2:]), np.float32)
 
     image = np.random.default_rng(0).poisson(9, (90, 75)).astype(np.float32)
     frame = Micrograph(image=image, name="x", pixel_size=0.125, dose=500.0)
     read_depth(frame, network=network_of(spy))
-    assert seen[0].shape == (1, 45, 38)
+    assert seen[0].shape == (1, 1, 45, 38)
     assert seen[0].dtype == np.float32
     assert seen[0].mean() == pytest.approx(image.mean(), rel=0.02)
     read_depth(replace(frame, pixel_size=0.252), network=network_of(spy))
-    np.testing.assert_array_equal(seen[1][0], image)
+    np.testing.assert_array_equal(seen[1][0, 0], image)
 
 
 def test_empty_frame_gives_an_empty_table():
     def background(counts):
-        logits = np.zeros((1, CLASSES, *counts.shape[1:]), np.float32)
+        logits = np.zeros((1, CLASSES, *counts.shape[2:]), np.float32)
         logits[:, 0] = 12
         return logits
 

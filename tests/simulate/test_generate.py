@@ -17,7 +17,7 @@ from nanonet.records import InputError
 from simulate.clusters.local import Local
 from simulate.environments import AmorphousCarbon
 from simulate.shards.box import BEAM_MARGIN, bounds, enclose
-from simulate.shards.generate import Plan, generate, simulate_structure
+from simulate.shards.generate import Plan, attempt, generate, write_structure
 from simulate.shards.manifest import read_manifest, recipe_part
 from simulate.shards.recipe import as_node
 from simulate.shards.store import find_shards, read_shard, shard_path
@@ -147,7 +147,7 @@ def test_no_structures_and_no_atoms_are_refused(tmp_path, make):
 
 def test_a_worker_that_does_not_see_the_output_says_so(tmp_path):
     plan = Plan(structures=Heap(), environment=None, imaging=Shadow(), folder=tmp_path / "far", seed=1)
-    failure = simulate_structure(plan, 0)
+    failure = attempt(plan.folder, partial(write_structure, plan), 0)
     assert failure is not None
     assert "a disk that all workers share" in failure.message
     assert not (tmp_path / "far").exists()

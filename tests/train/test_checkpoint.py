@@ -43,7 +43,7 @@ def saved(network, tmp_path):
 
 @pytest.fixture
 def counts():
-    return np.random.default_rng(0).poisson(20, (3, 21, 30)).astype(np.float32)
+    return np.random.default_rng(0).poisson(20, (3, 1, 21, 30)).astype(np.float32)
 
 
 def rewrite(path, change):
@@ -59,7 +59,7 @@ def test_one_file_rebuilds_its_network(network, saved, counts, tmp_path):
     (saved / "model.safetensors").rename(tmp_path / "alone.safetensors")
     loaded = load_network(tmp_path / "alone.safetensors", task="column_depth")
     with torch.inference_mode():
-        expected = network(torch.from_numpy(counts)[:, None]).numpy()
+        expected = network(torch.from_numpy(counts)).numpy()
     assert np.allclose(loaded.predict(counts), expected, atol=1e-5)
     assert loaded.task == "column_depth"
     assert loaded.pixel_size == 0.25
@@ -95,12 +95,12 @@ def test_images_of_a_batch_come_in_any_number(saved, counts, monkeypatch):
     whole = loaded.predict(counts)
     monkeypatch.setattr(checkpoint, "PIXELS_AT_ONCE", 1)
     assert np.allclose(loaded.predict(counts), whole, atol=1e-5)
-    assert np.array_equal(counts, np.random.default_rng(0).poisson(20, (3, 21, 30)))
+    assert np.array_equal(counts, np.random.default_rng(0).poisson(20, (3, 1, 21, 30)))
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (0, 8, 8), (1, 1, 8, 8)])
+@pytest.mark.parametrize("shape", [(8, 8), (1, 8, 8), (0, 1, 8, 8)])
 def test_predict_refuses_other_shapes(saved, shape):
-    with pytest.raises(InputError, match=r"takes images \(b, y, x\), got shape"):
+    with pytest.raises(InputError, match=r"takes images \(b, frame, y, x\), got shape"):
         load_network(saved).predict(np.ones(shape, np.float32))
 
 

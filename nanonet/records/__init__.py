@@ -1,0 +1,68 @@
+"""What passes between stages: frozen records that carry their units.
+
+Lengths are in Å, energies in eV, angles of optics in mrad, times in s, doses in e/Å². Unknown is
+``None``, never 0. Where the user measures in pixels (``read.pixel_size=px``) ``pixel_size`` is ``None``
+and tables name their lengths ``_px``. Axes, centres and signs are in docs/conventions.md.
+"""
+
+from __future__ import annotations
+
+from nanonet.records.errors import (
+    InputError,
+)
+from nanonet.records.images import (
+    Frames,
+    Micrograph,
+    Modality,
+    Series,
+    Stack,
+)
+from nanonet.records.networks import (
+    ColumnSample,
+    TrainedNetwork,
+)
+from nanonet.records.results import (
+    FrameResult,
+    LabelMap,
+    Orientations,
+    Probabilities,
+    Provenance,
+    Volume,
+)
+from nanonet.records.tables import (
+    AtomTable,
+    ClassTable,
+    Column,
+    ColumnTable,
+    Estimate,
+    LatticeTable,
+    ParticleTable,
+    SummaryTable,
+    Table,
+)
+
+__all__ = [
+    "AtomTable",
+    "ClassTable",
+    "Column",
+    "ColumnSample",
+    "ColumnTable",
+    "Estimate",
+    "FrameResult",
+    "Frames",
+    "InputError",
+    "LabelMap",
+    "LatticeTable",
+    "Micrograph",
+    "Modality",
+    "Orientations",
+    "ParticleTable",
+    "Probabilities",
+    "Provenance",
+    "Series",
+    "Stack",
+    "SummaryTable",
+    "Table",
+    "TrainedNetwork",
+    "Volume",
+]

@@ -1,0 +1,103 @@
+"""Training frames of movies from episodes: a few frames in a row of one particle, which may change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from nanonet.records import ColumnSample, InputError
+from simulate.draw import ColumnSampler
+from simulate.imaging import Microscope
+from simulate.ranges import Range, drawn, require_range
+from simulate.view import View
+
+
+class FrameSampler(ColumnSampler):
+    """Draws frames in a row from shards of episodes; the truth is that of the frame in the middle.
+
+    Parameters
+    ----------
+    shards
+        The folder that `simulate.movies.episodes.generate_episodes` returned.
+    frames
+        In a row, odd; each with noise of its own.
+    changes
+        Expected number of changes from one state to the next within the frames.
+    shake
+        Standard deviation along one axis of what an alignment of the frames leaves [Å].
+    microscope, crop_pixels
+        As in `ColumnSampler`; the dose is that of one frame.
+
+    Raises
+    ------
+    InputError
+        If the number of frames is even, or the folder holds no episodes.
+    """
+
+    def __init__(
+        self,
+        shards: str | Path,
+        microscope: Microscope | None = None,
+        crop_pixels: int = 128,
+        frames: int = 7,
+        changes: float = 1.0,
+        shake: Range = (0.0, 0.3),
+    ) -> None:
+        super().__init__(shards, microscope, crop_pixels)
+        if frames < 1 or frames % 2 == 0:
+            raise InputError(f"frames must be odd, one in the middle: got {frames}")
+        if self.states < 2:
+            raise InputError(f"{self.folder} holds particles in one state each: simulate with make=episodes")
+        if not changes >= 0:
+            raise InputError(f"changes must not be negative, got {changes}")
+        require_range("shake", shake, "Å", low=0.0)
+        self.frames, self.changes, self.shake = frames, changes, shake
+
+    def draw(self, structure: int, rng: np.random.Generator) -> ColumnSample:
+        """Draw frames of a structure: an image (frame, y, x), all seen as `ColumnSampler.draw` sees one."""
+        path = state_path(self.states, self.frames, self.changes, rng)
+        middle = self._read(structure, int(path[self.frames // 2]))
+        setting, view = self.scene(middle.shard, rng)
+        steps = drawn(self.shake, rng) * rng.standard_normal((self.frames, 2))
+        steps[self.frames // 2] = 0.0
+        image = np.empty((self.frames, *view.shape), dtype=np.float32)
+        for state in np.unique(path):
+            shard, at = self.read(structure, int(state)), np.flatnonzero(path == state)
+            views = [_moved(view, steps[frame]) for frame in at]
+            expected = self.imaging.expected_series(shard.stored, shard.side, setting, views)
+            for frame, signal in zip(at, expected, strict=True):
+                image[frame] = setting.record(signal, rng)
+        seen = middle.columns.seen(view)
+        return ColumnSample(
+            image=image,
+            pixel_size=setting.pixel_size,
+            positions=seen.positions,
+            depths=seen.depths,
+            structure=structure,
+            settings=setting.values(),
+        )
+
+
+def state_path(states: int, frames: int, changes: float, rng: np.random.Generator) -> Int[np.ndarray, " t"]:
+    """Return the state of each frame: a walk to neighbouring states, as likely backwards as forwards.
+
+    Parameters
+    ----------
+    changes
+        Expected number of steps within the frames.
+    """
+    steps = rng.uniform(size=frames - 1) < changes / max(frames - 1, 1)
+    way = rng.choice([-1, 1], size=frames - 1)
+    path = np.full(frames, int(rng.integers(states)))
+    for frame in np.flatnonzero(steps) + 1:
+        there = path[frame - 1] + way[frame - 1]
+        path[frame:] = there if 0 <= there < states else path[frame - 1] - way[frame - 1]
+    return path
+
+
+def _moved(view: View, step: np.ndarray) -> View:
+    """Return a view that lies elsewhere by (y, x) [Å] of the box."""
+    return replace(view, origin=(view.origin[0] + float(step[0]), view.origin[1] + float(step[1])))
