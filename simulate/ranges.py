@@ -50,7 +50,7 @@ def require_range(
     top = "" if np.isinf(high) else f" <= {high:g}"
     rule = f"with {bottom}lowest <= highest{top}"
     raise InputError(
-        f"{name} must be a number, [lowest, highest] or several such pairs, {rule}, got {value} {unit}".rstrip()
+        f"{name} must be a number, [lowest, highest] or such pairs, {rule}, got {value} {unit}".rstrip()
     )
 
 
