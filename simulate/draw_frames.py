@@ -28,6 +28,10 @@ class FrameSampler(ColumnSampler):
         Expected number of changes from one state to the next within the frames.
     shake
         Standard deviation along one axis of what an alignment of the frames leaves [Å].
+    alone
+        How often a frame stands alone, as an image does that is of no movie: it is its own neighbour.
+    at_end
+        How often the middle frame is near an end of the movie, beyond which frames are mirrored.
     microscope, crop_pixels
         As in `ColumnSampler`; the dose is that of one frame.
 
@@ -45,6 +49,8 @@ class FrameSampler(ColumnSampler):
         frames: int = 7,
         changes: float = 1.0,
         shake: Range = (0.0, 0.3),
+        alone: float = 0.3,
+        at_end: float = 0.1,
     ) -> None:
         super().__init__(shards, microscope, crop_pixels)
         if frames < 1 or frames % 2 == 0:
@@ -54,31 +60,50 @@ class FrameSampler(ColumnSampler):
         if not changes >= 0:
             raise InputError(f"changes must not be negative, got {changes}")
         require_range("shake", shake, "Å", low=0.0)
+        if min(alone, at_end) < 0 or alone + at_end > 1:
+            raise InputError(f"alone and at_end are shares of all: got {alone} and {at_end}")
         self.frames, self.changes, self.shake = frames, changes, shake
+        self.alone, self.at_end = alone, at_end
 
     def draw(self, structure: int, rng: np.random.Generator) -> ColumnSample:
         """Draw frames of a structure: an image (frame, y, x), all seen as `ColumnSampler.draw` sees one."""
         path = state_path(self.states, self.frames, self.changes, rng)
+        filmed = self._filmed(rng)
         middle = self._read(structure, int(path[self.frames // 2]))
         setting, view = self.scene(middle.shard, rng)
         steps = drawn(self.shake, rng) * rng.standard_normal((self.frames, 2))
         steps[self.frames // 2] = 0.0
         image = np.empty((self.frames, *view.shape), dtype=np.float32)
-        for state in np.unique(path):
-            shard, at = self.read(structure, int(state)), np.flatnonzero(path == state)
+        for state in np.unique(path[filmed]):
+            shard, at = (
+                self.read(structure, int(state)),
+                np.intersect1d(filmed, np.flatnonzero(path == state)),
+            )
             views = [_moved(view, steps[frame]) for frame in at]
             expected = self.imaging.expected_series(shard.stored, shard.side, setting, views)
             for frame, signal in zip(at, expected, strict=True):
                 image[frame] = setting.record(signal, rng)
         seen = middle.columns.seen(view)
         return ColumnSample(
-            image=image,
+            image=image[filmed],
             pixel_size=setting.pixel_size,
             positions=seen.positions,
             depths=seen.depths,
             structure=structure,
             settings=setting.values(),
         )
+
+    def _filmed(self, rng: np.random.Generator) -> Int[np.ndarray, " t"]:
+        """Return which frame is seen at each place: its own, or one that stands for it."""
+        chance, middle = rng.uniform(), self.frames // 2
+        own = np.arange(self.frames)
+        if chance < self.alone:
+            return np.full(self.frames, middle)
+        if chance < self.alone + self.at_end and middle:
+            last = int(rng.integers(middle, self.frames - 1))  # of the movie
+            mirrored = np.where(own > last, np.maximum(2 * last - own, 0), own)
+            return mirrored if rng.uniform() < 0.5 else self.frames - 1 - mirrored[::-1]
+        return own
 
 
 def state_path(states: int, frames: int, changes: float, rng: np.random.Generator) -> Int[np.ndarray, " t"]:

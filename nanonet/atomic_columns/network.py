@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from nanonet.atomic_columns.align import aligned
 from nanonet.atomic_columns.range import range_warnings
 from nanonet.atomic_columns.readout import Reading, narrowest_interval, read_columns
 from nanonet.atomic_columns.table import column_table
@@ -22,13 +23,15 @@ def read_depth(
     min_separation: float = 1.0,
     smoothing: float = 0.3,
     radius: float = 0.6,
+    max_drift: float = 4.0,
 ) -> FrameResult:
     """Find the columns of one frame and the number of atoms in each.
 
-    The frame is resampled to the network's pixel size. Each column's pixels are pooled into a distribution
-    over its depth (`read_columns`): ``depth`` is its mode, ``depth_mean`` its mean, ``depth_low`` and
-    ``depth_high`` the narrowest range that holds 90 % of it, ``confidence`` the probability of the mode times
-    that of there being a column.
+    The frame is resampled to the network's pixel size; where the network reads frames in a row, so are those
+    before and after it, and they are laid onto it (`nanonet.atomic_columns.align`). Each column's pixels are
+    pooled into a distribution over its depth (`read_columns`): ``depth`` is its mode, ``depth_mean`` its
+    mean, ``depth_low`` and ``depth_high`` the narrowest range that holds 90 % of it, ``confidence`` the
+    probability of the mode times that of there being a column.
 
     Parameters
     ----------
@@ -44,6 +47,8 @@ def read_depth(
         Standard deviation that the column probability is smoothed with before its maxima are sought [Å].
     radius
         Standard deviation of the weights that the pixels of a column are pooled with [Å].
+    max_drift
+        Largest shift along each axis of the frames that are read together against the one in the middle [Å].
 
     Returns
     -------
@@ -59,14 +64,21 @@ def read_depth(
         holds NaN.
     """
     _check(micrograph, network, min_probability)
-    for name, length in (("min_separation", min_separation), ("smoothing", smoothing), ("radius", radius)):
+    lengths = {
+        "min_separation": min_separation,
+        "smoothing": smoothing,
+        "radius": radius,
+        "max_drift": max_drift,
+    }
+    for name, length in lengths.items():
         if not (np.isfinite(length) and length > 0):
             raise InputError(f"columns.{name} must be positive, got {length} Å")
     pixel_size = micrograph.pixel_size or network.pixel_size
     step = _step(pixel_size, network.pixel_size)
-    counts = resampled(micrograph.image, step)
-    probabilities = _softmax(network.predict(counts[None, None].astype(np.float32))[0])
     sampled = pixel_size * step
+    frames = [resampled(frame.image, step) for frame in micrograph.around(network.frames // 2)]
+    counts, _ = aligned(np.stack(frames).astype(np.float32), max_shift=max_drift / sampled)
+    probabilities = _softmax(network.predict(counts[None])[0])
     reading = read_columns(
         probabilities,
         smoothing=smoothing / sampled,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -46,6 +46,8 @@ class Micrograph:
         Electrons per Å² in this frame.
     frame_time
         Seconds between the starts of two frames.
+    movie
+        The movie that it is a frame of, None where it stands alone.
     """
 
     image: Float[np.ndarray, "y x"]
@@ -56,6 +58,7 @@ class Micrograph:
     energy: float | None = None
     dose: float | None = None
     frame_time: float | None = None
+    movie: Series | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         require_positive(self, "pixel_size", "Å")
@@ -64,6 +67,31 @@ class Micrograph:
         require_positive(self, "frame_time", "s")
         if self.image.ndim != 2:
             raise InputError(f"an image must have 2 axes (y, x), got shape {self.image.shape} in {self.name}")
+
+    def around(self, reach: int) -> tuple[Micrograph, ...]:
+        """Return 2 · reach + 1 frames in a row, this one in the middle, the others read now.
+
+        Before the first and after the last frame of the movie they come in reverse order; a frame that
+        stands alone is its own neighbour.
+        """
+        if self.movie is None or len(self.movie) == 1:
+            return (self,) * (2 * reach + 1)
+        frames = [mirrored(self.frame + step, len(self.movie)) for step in range(-reach, reach + 1)]
+        return tuple(self if frame == self.frame else self.movie[frame] for frame in frames)
+
+
+def mirrored(index: int, length: int) -> int:
+    """Return which of ``length`` frames stands for an index beyond the ends: -1 is 1, -2 is 2, ...
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two frames.
+    """
+    if length < 2:
+        raise ValueError(f"a row of {length} frames has no mirror image")
+    period = 2 * (length - 1)
+    return min(index % period, -index % period)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +162,7 @@ class Series:
             energy=stack.energy,
             dose=stack.dose,
             frame_time=stack.frame_time,
+            movie=self if self.is_movie else None,
         )
 
     def __iter__(self) -> Iterator[Micrograph]:
