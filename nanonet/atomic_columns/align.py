@@ -7,6 +7,11 @@ from jaxtyping import Float, Int
 
 from nanonet.records import InputError
 
+_ENOUGH = 256  # px a side
+_RINGS = 48  # of the power spectrum
+_ROUNDS = 5
+_STILL = 0.25  # px
+_LAZY = 0.02  # of the correlation's span: what a shift by the whole reach must be better by than none
 _RINGS = 48  # of the power spectrum
 _ROUNDS = 5
 
@@ -56,30 +61,47 @@ def shifts(frames: Float[np.ndarray, "t y x"], *, max_shift: float) -> Int[np.nd
     six frames is a better target than any single one. The target is filtered after Wiener, with the signal
     and noise that the frames' mean power spectrum has at each spatial frequency. Of a crystal all shifts by
     a period correlate; its outline and its surroundings decide, and of nearly equal ones the shortest is
-    taken.
+    taken. Large frames are binned: to that end there are pixels enough.
     """
+    middle = len(frames) // 2
+    binning = max(1, min(frames.shape[1:]) // _ENOUGH)
+    reach = int(min(max_shift / binning, min(frames.shape[1:]) / (2 * binning) - 1))
+    if reach < 1 or all(np.array_equal(frame, frames[middle]) for frame in frames):
+        return np.zeros((len(frames), 2), dtype=int)
+    binned = np.stack([_contrast(_binned(frame, binning)) for frame in frames])
+    found = np.rint(binning * _settled(binned, middle, reach)).astype(int)
+    return np.asarray(np.clip(found, -int(max_shift), int(max_shift)))
+
+
+def _settled(frames: Float[np.ndarray, "t y x"], middle: int, reach: int) -> Float[np.ndarray, "t 2"]:
+    """Return shifts to a fraction of a pixel."""
     from scipy import fft
 
-    count, middle = len(frames), len(frames) // 2
-    found = np.zeros((count, 2), dtype=int)
     size = (frames.shape[1], frames.shape[2])
-    reach = int(min(max_shift, min(size) / 2 - 1))
-    if reach < 1 or all(np.array_equal(frame, frames[middle]) for frame in frames):
-        return found
     ky, kx = fft.fftfreq(size[0])[:, None], fft.rfftfreq(size[1])
-    spectra = np.stack([fft.rfft2(_contrast(frame)) for frame in frames])
-    filtered = spectra * _wiener(spectra, np.hypot(ky, kx), count - 1)
+    spectra = fft.rfft2(frames)
+    filtered = spectra * _wiener(spectra, np.hypot(ky, kx), len(frames) - 1)
+    found = np.zeros((len(frames), 2))
     for _ in range(_ROUNDS):
         before = found.copy()
-        placed = filtered * np.exp(-2j * np.pi * (ky * found[:, :1, None] + kx * found[:, 1:, None]))
+        along_y = np.exp(-2j * np.pi * ky * found[:, None, :1]).astype(np.complex64)
+        along_x = np.exp(-2j * np.pi * kx * found[:, None, 1:]).astype(np.complex64)
+        placed = filtered * along_y * along_x
         total = placed.sum(axis=0)
-        for i in range(count):
-            correlation = fft.irfft2((total - placed[i]) * np.conj(spectra[i]), s=size)
-            found[i] = _peak(correlation, reach)
+        for i, spectrum in enumerate(spectra):
+            found[i] = _peak(fft.irfft2((total - placed[i]) * np.conj(spectrum), s=size), reach)
         found -= found[middle]
-        if np.array_equal(found, before):
+        if np.abs(found - before).max() < _STILL:
             break
-    return np.clip(found, -reach, reach)
+    return found
+
+
+def _binned(frame: Float[np.ndarray, "y x"], binning: int) -> Float[np.ndarray, "y x"]:
+    if binning == 1:
+        return frame
+    height, width = (length // binning for length in frame.shape)
+    blocks = frame[: height * binning, : width * binning].reshape(height, binning, width, binning)
+    return np.asarray(blocks.mean(axis=(1, 3)))
 
 
 def _contrast(frame: Float[np.ndarray, "y x"]) -> Float[np.ndarray, "y x"]:
@@ -109,15 +131,24 @@ def _taper(length: int) -> Float[np.ndarray, " n"]:
     return np.asarray(windows.tukey(length, 0.125), dtype=np.float32)
 
 
-def _peak(correlation: Float[np.ndarray, "y x"], reach: int) -> Int[np.ndarray, " 2"]:
+def _peak(correlation: Float[np.ndarray, "y x"], reach: int) -> Float[np.ndarray, " 2"]:
     """Return the shift of the highest correlation, not further than ``reach`` along each axis."""
     steps = np.arange(-reach, reach + 1)
     near = correlation[np.ix_(steps % correlation.shape[0], steps % correlation.shape[1])]
     far = np.hypot(*np.meshgrid(steps, steps, indexing="ij"))
-    span = float(near.max() - near.min())
-    best = near - 0.02 * span * far / max(reach, 1)  # a period further is no better by chance
+    best = near - _LAZY * np.ptp(near) * far / reach
     y, x = np.unravel_index(int(best.argmax()), best.shape)
-    return np.array([steps[y], steps[x]])
+    top = [_top(near[:, x], int(y)), _top(near[y], int(x))]
+    return np.array([steps[y], steps[x]]) + top
+
+
+def _top(values: Float[np.ndarray, " n"], at: int) -> float:
+    """Return how far the top of the parabola through a maximum and its neighbours lies from it."""
+    if not 0 < at < len(values) - 1:
+        return 0.0
+    below, here, above = (float(values[at + step]) for step in (-1, 0, 1))
+    bend = below - 2 * here + above
+    return float(np.clip(0.5 * (below - above) / bend, -0.5, 0.5)) if bend < 0 else 0.0
 
 
 def _moved(
