@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from nanonet.atomic_columns.align import aligned
+from nanonet.atomic_columns.fusion import fuse
 from nanonet.atomic_columns.range import range_warnings
 from nanonet.atomic_columns.readout import Reading, narrowest_interval, read_columns
 from nanonet.atomic_columns.table import column_table
+from nanonet.atomic_columns.time.table import depth_table
+from nanonet.atomic_columns.volumes import measure_volumes
 from nanonet.records import ColumnTable, FrameResult, InputError, Micrograph, TrainedNetwork
 
 _TASK = "column_depth"
+_ADDS_UP = ("HAADF", "ADF")
+_WIDTHS = (0.3, 1.0)  # Å, of the image of a column in a STEM
+_CANDIDATE = 0.02  # least probability of what may be a column in the light of other frames
 _SAME = 0.02  # relative difference of pixel sizes that is not worth an interpolation of the noise
 
 
@@ -24,6 +32,7 @@ def read_depth(
     smoothing: float = 0.3,
     radius: float = 0.6,
     max_drift: float = 4.0,
+    intensity: bool = True,
 ) -> FrameResult:
     """Find the columns of one frame and the number of atoms in each.
 
@@ -49,13 +58,16 @@ def read_depth(
         Standard deviation of the weights that the pixels of a column are pooled with [Å].
     max_drift
         Largest shift along each axis of the frames that are read together against the one in the middle [Å].
+    intensity
+        Whether measured intensities sharpen the depths where intensity adds up, as in HAADF
+        (`nanonet.atomic_columns.fusion`).
 
     Returns
     -------
     FrameResult
-        The columns; the maps "depth" (mean depth, 0 in the background) and "confidence" (probability of the
-        most probable class) at the size of the frame; a warning for each way in which the frame is unlike
-        those of the training.
+        The columns; the probabilities of every depth of these and of less probable ones; the maps "depth"
+        (mean depth, 0 in the background) and "confidence" (probability of the most probable class) at the
+        size of the frame; a warning for each way in which the frame is unlike those of the training.
 
     Raises
     ------
@@ -84,11 +96,22 @@ def read_depth(
         smoothing=smoothing / sampled,
         separation=min_separation / sampled,
         radius=radius / sampled,
-        min_probability=min_probability,
+        min_probability=_CANDIDATE,
+    )
+    sure = reading.presence >= min_probability
+    if intensity and network.modality in _ADDS_UP:
+        reading = _sharpened(reading, sure, counts[len(counts) // 2], sampled)
+    candidates = depth_table(
+        reading.positions * step,
+        presence=reading.presence,
+        posterior=reading.posterior,
+        column_id=np.where(sure, np.cumsum(sure), 0),
+        frame=micrograph.frame,
+        pixel_size=micrograph.pixel_size,
     )
     return FrameResult(
         frame=micrograph.frame,
-        tables=(_table(micrograph, reading, step),),
+        tables=(_table(micrograph, reading.where(sure), step), candidates),
         maps=_maps(probabilities, micrograph.image.shape, step),
         warnings=range_warnings(micrograph, network),
     )
@@ -132,6 +155,18 @@ def resampled(image: Float[np.ndarray, "y x"], step: float) -> Float[np.ndarray,
         values, [step, step], output_shape=shape, order=order, mode="nearest", output=np.float32
     )
     return np.asarray(np.maximum(sampled, values.min()))  # a spline overshoots, counts are not negative
+
+
+def _sharpened(
+    reading: Reading, sure: Bool[np.ndarray, " n"], counts: Float[np.ndarray, "y x"], pixel_size: float
+) -> Reading:
+    """Return the reading with what the intensity of the columns that are sure says of their depth."""
+    columns = reading.where(sure)
+    widths = (_WIDTHS[0] / pixel_size, _WIDTHS[1] / pixel_size)
+    fused, _ = fuse(columns, measure_volumes(counts, columns.positions, widths=widths))
+    posterior = reading.posterior.copy()
+    posterior[sure] = fused.posterior
+    return replace(reading, posterior=posterior)
 
 
 def _softmax(logits: Float[np.ndarray, "class y x"]) -> Float[np.ndarray, "class y x"]:

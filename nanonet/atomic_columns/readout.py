@@ -28,6 +28,12 @@ class Reading:
     presence: Float[np.ndarray, " n"]
     posterior: Float[np.ndarray, "n depth"]
 
+    def where(self, chosen: Bool[np.ndarray, " n"]) -> Reading:
+        """Return those of the columns that are chosen."""
+        return Reading(
+            positions=self.positions[chosen], presence=self.presence[chosen], posterior=self.posterior[chosen]
+        )
+
     @property
     def depth(self) -> Int[np.ndarray, " n"]:
         """The most probable depth: what is right most often."""

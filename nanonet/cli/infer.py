@@ -37,6 +37,7 @@ def run(call: Call) -> None:
         output=output,
         settings=settings,
         chunk=config.chunk,
+        workers=config.workers,
         xlsx=config.report.xlsx,
         command=shlex.join(["nanonet", "infer", *call.words]),
     )

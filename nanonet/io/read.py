@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,6 +21,8 @@ from nanonet.io.readers.resample import SAME_WITHIN, SquareGrid, square_grid
 from nanonet.io.readers.select_frames import select_frames
 from nanonet.records import InputError, Modality, Series, Stack
 
+_ONE_AT_A_TIME = threading.Lock()
+"""Open files have one position each, and HDF5 is not for threads."""
 _NAMELESS = ("tia", "mrc", "tif", "pictures")
 
 
@@ -51,7 +54,7 @@ class LazyFrames:
 
     def __getitem__(self, index: int, /) -> Float[np.ndarray, "y x"]:
         stored = self.indices[index]
-        with reading(self.path):
+        with _ONE_AT_A_TIME, reading(self.path):
             image = np.asarray(self.recording.frames[stored])
             if image.shape != self.recording.shape[1:]:
                 raise InputError(f"{self.path.name} is damaged: frame {stored} has shape {image.shape}")

@@ -84,16 +84,22 @@ class UNet(nn.Module):
     def logits(self, contrast: Float[Tensor, "b c y x"]) -> Float[Tensor, "b class y x"]:
         """Return the logits of a normalised image; its sides are padded to a multiple of 2**depth."""
         height, width = contrast.shape[-2:]
-        features = functional.pixel_unshuffle(pad(contrast, self.multiple), self.stride)
-        skipped = []
-        for level, block in enumerate(self.down):
-            features = block(features if level == 0 else functional.max_pool2d(features, 2))
-            skipped.append(features)
-        skipped.pop()
-        for widen, block in zip(self.widen, self.up, strict=True):
-            features = block(torch.cat([skipped.pop(), widen(features)], dim=1))
+        folded = functional.pixel_unshuffle(pad(contrast, self.multiple), self.stride)
+        features = u_shape(folded, self.down, self.widen, self.up)
         logits = functional.pixel_shuffle(self.head(features), self.stride)
         return logits[..., :height, :width]
+
+
+def u_shape(features: Tensor, down: nn.ModuleList, widen: nn.ModuleList, up: nn.ModuleList) -> Tensor:
+    """Return the features at full resolution, after a way down and up again with what was skipped."""
+    skipped = []
+    for level, block in enumerate(down):
+        features = block(features if level == 0 else functional.max_pool2d(features, 2))
+        skipped.append(features)
+    skipped.pop()
+    for wider, block in zip(widen, up, strict=True):
+        features = block(torch.cat([skipped.pop(), wider(features)], dim=1))
+    return features
 
 
 def convolutions(inputs: int, outputs: int, normalisation: Normalisation) -> nn.Sequential:
@@ -120,10 +126,14 @@ def normalisation_layer(channels: int, normalisation: Normalisation) -> nn.Modul
     raise InputError(f"normalisation must be batch, group, instance or none, got '{normalisation}'")
 
 
-def pad(image: Tensor, multiple: int) -> Tensor:
-    """Pad y and x at their ends to a multiple, by reflection where the image is large enough for it."""
+def pad(image: Tensor, multiple: int, *, at_least: int = 1) -> Tensor:
+    """Pad y and x at their ends to a multiple, by reflection where the image is large enough for it.
+
+    ``at_least`` is the least length of a side afterwards, itself a multiple.
+    """
     height, width = image.shape[-2:]
-    below, right = -height % multiple, -width % multiple
+    below = max(-height % multiple, at_least - height)
+    right = max(-width % multiple, at_least - width)
     if not below and not right:
         return image
     mode = "reflect" if below < height and right < width else "replicate"

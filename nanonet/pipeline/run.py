@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +29,24 @@ UNFINISHED = ".unfinished"
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Everything that a run needs; ``settings`` is the resolved config, for provenance and fingerprint."""
+    """Everything that a run needs.
+
+    Parameters
+    ----------
+    settings
+        The resolved config, for provenance and fingerprint.
+    chunk
+        Frames between two saves.
+    workers
+        Frames that are analysed at the same time; None for one a core.
+    """
 
     pipeline: Pipeline
     series: Series
     output: Path
     settings: Mapping[str, Any]
     chunk: int = 8
+    workers: int | None = None
     xlsx: bool = False
     command: str = ""
 
@@ -45,9 +61,13 @@ def run(job: Run) -> Path:
     """
     if job.chunk < 1:
         raise InputError(f"chunk must be at least 1 frame, got {job.chunk}")
+    if job.workers is not None and job.workers < 1:
+        raise InputError(f"workers must be at least 1, got {job.workers}")
     paths = [stack.path for stack in job.series.stacks if stack.path is not None]
     provenance = collect(config=job.settings, inputs=paths, command=job.command)
-    mark = fingerprint({k: v for k, v in job.settings.items() if k != "output"}, provenance.inputs)
+    mark = fingerprint(
+        {k: v for k, v in job.settings.items() if k not in ("output", "workers")}, provenance.inputs
+    )
     if is_finished(job.output, mark, UNFINISHED):
         return job.output
     _require_content(job.series)
@@ -71,14 +91,51 @@ def _fill(store: ChunkStore, job: Run) -> None:
     total, done = len(job.series), store.done()
     open_chunks = [index for index in range(_chunks(job)) if index not in done]
     left = sum(min(job.chunk, total - index * job.chunk) for index in open_chunks)
-    with progress_bar("frames", total=total, done=total - left) as advance:
+    with progress_bar("frames", total=total, done=total - left) as advance, _team(job) as look:
         for index in open_chunks:
             frames = range(index * job.chunk, min((index + 1) * job.chunk, total))
             results = []
-            for frame in frames:
-                results.append(_look(job, frame))
+            for result in look(frames):
+                results.append(result)
                 advance(1)
             store.write(index, results)
+
+
+@contextmanager
+def _team(job: Run) -> Iterator[Callable[[range], Iterator[FrameResult]]]:
+    """Yield a function that analyses frames, several at a time, and gives the results in their order."""
+    workers = min(job.workers or cores(), len(job.series))
+    if workers == 1:
+        yield lambda frames: (_look(job, frame) for frame in frames)
+        return
+    with ThreadPoolExecutor(workers) as pool, one_thread_each():
+        try:
+            yield lambda frames: pool.map(partial(_look, job), frames)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Keep torch and BLAS to one thread a worker: frames side by side use the cores better."""
+    from threadpoolctl import threadpool_limits
+
+    torch = sys.modules.get("torch")  # of a pipeline without a network it stays unloaded
+    before = torch.get_num_threads() if torch else 1
+    with threadpool_limits(limits=1):
+        if torch:
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            if torch:
+                torch.set_num_threads(before)
 
 
 def _look(job: Run, index: int) -> FrameResult:

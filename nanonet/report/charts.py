@@ -13,8 +13,12 @@ import pandas as pd
 
 BLUE = "#0072B2"
 VERMILION = "#D55E00"
+GREY = "#8A929B"
+PALE = "#D9DCE0"
 BLUE_BAND = "rgba(0,114,178,0.18)"
 VERMILION_BAND = "rgba(213,94,0,0.12)"
+SHARES = [[0, "#F1F5F9"], [1, BLUE]]
+"""Scale of shares and numbers, from the paper to blue; Viridis is kept for depth, on the whole page."""
 MOST_POINTS = 2500
 """Points that one scatter plot shows; more could not be told apart, and would make the page heavy."""
 MOST_FRAMES = 400
@@ -22,7 +26,10 @@ MOST_FRAMES = 400
 
 
 def plain(value: Any, digits: int = 5) -> Any:
-    """Return ``value`` as JSON can hold it: arrays as lists, ``digits`` significant digits, NaN as None."""
+    """Return ``value`` as JSON can hold it: arrays as lists, ``digits`` significant digits, NaN as None.
+
+    Whole numbers keep all of their digits.
+    """
     if isinstance(value, Mapping):
         return {str(key): plain(item, digits) for key, item in value.items()}
     if isinstance(value, np.ndarray):
@@ -34,8 +41,12 @@ def plain(value: Any, digits: int = 5) -> Any:
     if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, float | np.floating):
-        return float(f"{value:.{digits}g}") if np.isfinite(value) else None
+        return _rounded(float(value), digits) if np.isfinite(value) else None
     return int(value) if isinstance(value, np.integer) else value
+
+
+def _rounded(value: float, digits: int) -> float:
+    return int(value) if value.is_integer() and abs(value) < 1e15 else float(f"{value:.{digits}g}")
 
 
 def layout(x: str, y: str, **more: Any) -> dict[str, Any]:
@@ -136,6 +147,11 @@ def grouping(frames: pd.Series[Any], most: int = MOST_FRAMES) -> str:
         if span > most
         else ""
     )
+
+
+def groups_of_frames(count: int, most: int = MOST_FRAMES) -> np.ndarray:
+    """Return where groups of frames of one length begin, at most ``most`` of them in ``count`` frames."""
+    return np.arange(0, count, -(-count // most))
 
 
 def thinned(length: int, most: int = MOST_POINTS) -> np.ndarray:

@@ -1,32 +1,39 @@
-"""Figures of a table of atomic columns: depth, confidence, lattice, and agreement with a known truth."""
+"""Figures of the atomic columns of an image or a movie, from depth to agreement with a known truth."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from nanonet.records import ColumnTable, LatticeTable
-from nanonet.report.charts import (
-    band,
-    bars,
-    counts_over_frames,
-    grouping,
-    histogram,
-    in_groups,
-    layout,
-    line,
-    over_frames,
-    plain,
-)
+from nanonet.records import ColumnTable, LatticeTable, Table
+from nanonet.report.agreement_figures import agreement_figures
+from nanonet.report.charts import counts_over_frames, grouping, histogram, layout, line
 from nanonet.report.content import Figure
+from nanonet.report.depth_figures import depth_histogram, depth_over_time
+from nanonet.report.event_figures import event_figures
+from nanonet.report.history import History, history_of
 from nanonet.report.lattice_figures import lattice_figures
-from nanonet.report.numbers import NO_BREAK_SPACE, number_text, plain_text
+from nanonet.report.layer_figures import layer_figures
+from nanonet.report.time_axis import TimeAxis
+
+COLUMNS, TRUST, LATTICE = "Columns", "How far to trust the numbers", "Lattice"
 
 
 def column_figures(
-    table: ColumnTable, lattice: LatticeTable | None = None, score: pd.DataFrame | None = None
+    table: ColumnTable,
+    lattice: LatticeTable | None = None,
+    score: pd.DataFrame | None = None,
+    *,
+    sites: Table | None = None,
+    events: Table | None = None,
+    layers: Table | None = None,
+    frame_time: float | None = None,
+    reliability: Sequence[Figure] = (),
 ) -> tuple[Figure, ...]:
-    """Return figures of depth, confidence and lattice, over the frames where there are several.
+    """Return all figures of columns, those that a table is lacking for left out.
 
     Parameters
     ----------
@@ -37,18 +44,35 @@ def column_figures(
     score
         Columns ``true_depth`` and ``depth``, a row for each true column that was compared; a missing
         ``depth`` counts as wrong.
+    sites
+        One row a site and frame, where a model followed the sites through the movie: its depths are shown
+        then, not those of single frames.
+    events
+        One row a change of a site.
+    layers
+        One row a layer of sites from the surface inwards.
+    frame_time
+        Between the starts of two frames [s]; None where not known, and time is then counted in frames.
+    reliability
+        Figures of how reliable the network's probabilities are.
     """
-    data = table.data
-    agreement = () if score is None else _agreement(score)
-    lattices = () if lattice is None else lattice_figures(lattice)
+    axis = TimeAxis(frame_time=frame_time)
+    history = history_of(table, sites)
     return (
-        *agreement,
-        *_depths(data),
-        *_depth_over_time(data),
-        *_numbers(data),
-        *_confidence(data),
-        *lattices,
+        *_depths(table.data, history),
+        *_numbers(table.data, history, axis),
+        *(() if history is None else depth_over_time(history, axis)),
+        *(() if history is None or events is None else event_figures(events, history, axis)),
+        *(() if layers is None else layer_figures(layers)),
+        *(() if score is None else _under(TRUST, agreement_figures(score))),
+        *_under(TRUST, reliability),
+        *_confidence(table.data),
+        *(() if lattice is None else _under(LATTICE, lattice_figures(lattice, axis))),
     )
+
+
+def _under(group: str, figures: Sequence[Figure]) -> tuple[Figure, ...]:
+    return tuple(replace(figure, group=group) for figure in figures)
 
 
 def _known(data: pd.DataFrame, column: str) -> np.ndarray:
@@ -57,50 +81,32 @@ def _known(data: pd.DataFrame, column: str) -> np.ndarray:
     return np.asarray(data[column].dropna().to_numpy(dtype=float))
 
 
-def _depths(data: pd.DataFrame) -> tuple[Figure, ...]:
-    depths = _known(data, "depth")
-    if not len(depths):
-        return ()
-    values, counts = np.unique(depths, return_counts=True)
-    frames = data["frame"].nunique()
-    where = f"all columns of all {frames} frames" if frames > 1 else "all columns"
-    figure = Figure(
-        title=f"Column depth: mean {plain_text(float(depths.mean()), 3)} atoms",
-        caption=f"Number of atoms along the beam, {where} ({number_text(len(depths), 0)} readings).",
-        data=(bars(values, counts, width=0.85, hover="depth %{x}: %{y} columns"),),
-        layout=layout("depth (atoms)", "columns", xaxis={"dtick": 1 if np.ptp(depths) <= 20 else 5}),
-    )
-    return (figure,)
+def _depths(data: pd.DataFrame, history: History | None) -> tuple[Figure, ...]:
+    frames = int(data["frame"].nunique())
+    if history is None or not history.followed:
+        return _under(COLUMNS, depth_histogram(_known(data, "depth"), frames, followed=False))
+    filled = history.depth[history.depth > 0].astype(float)
+    return _under(COLUMNS, depth_histogram(filled, len(history.frames), followed=True))
 
 
-def _depth_over_time(data: pd.DataFrame) -> tuple[Figure, ...]:
-    if "depth" not in data or data["frame"].nunique() < 2:
-        return ()
-    depths = over_frames(data["frame"], data["depth"].astype("Float64"))
-    if depths.empty:
-        return ()
-    spread = in_groups(data["frame"], {"square": data["depth"].astype("Float64") ** 2})["square"]
-    deviation = np.sqrt(np.maximum(spread - depths["mean"] ** 2, 0))
-    depths = depths.assign(low=depths["mean"] - deviation, high=depths["mean"] + deviation)
-    figure = Figure(
-        title="Depth by frame",
-        caption="Mean depth of the columns of each frame; the band is one standard deviation wide each way."
-        + grouping(data["frame"]),
-        data=tuple(band(depths, hover="frame %{x:.0f}: mean %{y:.3~g} atoms")),
-        layout=layout("frame", "depth (atoms)"),
-    )
-    return (figure,)
-
-
-def _numbers(data: pd.DataFrame) -> tuple[Figure, ...]:
+def _numbers(data: pd.DataFrame, history: History | None, axis: TimeAxis) -> tuple[Figure, ...]:
+    """Return the number of columns by frame: found in each, and with a model those that it takes as there."""
     if data["frame"].nunique() < 2:
         return ()
-    counts = counts_over_frames(data["frame"])
+    followed = history is not None and history.followed
+    frames = data["frame"]
+    if history is not None and history.followed:
+        _, frame = np.nonzero(history.depth > 0)
+        frames = pd.Series(history.frames[frame])
+    counts = counts_over_frames(frames)
+    counts = counts.assign(frame=axis.at(counts["frame"].to_numpy()))
+    how = "that are there according to the model that follows every site" if followed else "found"
     figure = Figure(
-        title="Columns by frame",
-        caption="Number of atomic columns found in each frame." + grouping(data["frame"]),
-        data=(line(counts, hover="frame %{x:.0f}: %{y:.4~g} columns"),),
-        layout=layout("frame", "columns"),
+        group=COLUMNS,
+        title=f"Columns {axis.along}",
+        caption=f"Number of atomic columns {how}, in each frame." + grouping(data["frame"]),
+        data=(line(counts, hover=f"{axis.hover}: %{{y:.4~g}} columns"),),
+        layout=layout(axis.title, "columns"),
     )
     return (figure,)
 
@@ -111,72 +117,11 @@ def _confidence(data: pd.DataFrame) -> tuple[Figure, ...]:
         return ()
     limits = (0.0, 1.0) if confidence.min() >= 0 and confidence.max() <= 1 else None
     figure = Figure(
-        title="Confidence",
-        caption="How sure each column is, from 0 to 1; the data dictionary says how it was obtained.",
+        group=TRUST,
+        title="Confidence of single readings",
+        caption="How sure each column of each frame is by itself, from 0 to 1; the data dictionary says how "
+        "it was obtained.",
         data=(histogram(confidence, limits=limits, hover="confidence %{x:.2f}: %{y} columns"),),
         layout=layout("confidence", "columns"),
     )
     return (figure,)
-
-
-def _agreement(score: pd.DataFrame) -> tuple[Figure, ...]:
-    """Return the confusion matrix, true depth against depth that was read."""
-    true = score.dropna(subset=["true_depth"]).astype({"true_depth": float, "depth": float})
-    if true.empty:
-        return ()
-    error = (true["depth"] - true["true_depth"]).abs()
-    exact, near = 100 * float((error < 0.5).mean()), 100 * float((error < 1.5).mean())
-    missed = int(true["depth"].isna().sum())
-    tick = {
-        "dtick": 1 if true.max().max() <= 25 else 5,
-        "showgrid": False,
-        "zeroline": False,
-        "constrain": "domain",
-    }
-    figure = Figure(
-        title=f"Read against true depth: exact {_share(exact)}, within one {_share(near)}",
-        caption=f"{number_text(len(true), 0)} true columns. Each row is one true depth and adds up to 100 %; "
-        f"right readings lie on the diagonal."
-        + (f" {missed} that were not found count as wrong." if missed else ""),
-        data=(_matrix(true.dropna()),) if missed < len(true) else (),
-        layout=layout(
-            "depth that was read (atoms)",
-            "true depth (atoms)",
-            xaxis=tick,
-            yaxis=tick | {"autorange": "reversed", "rangemode": "normal", "scaleanchor": "x"},
-        ),
-    )
-    return (figure,)
-
-
-def _share(per_cent: float) -> str:
-    text = ">99.9" if 99.95 <= per_cent < 100 else f"{per_cent:.1f}"
-    return text + NO_BREAK_SPACE + "%"
-
-
-def _matrix(pairs: pd.DataFrame) -> dict[str, object]:
-    """Return a heat map of the share of each read depth among the columns of one true depth [%]."""
-    counts = pd.crosstab(pairs["true_depth"].round().astype(int), pairs["depth"].round().astype(int))
-    depths = range(
-        min(counts.index.min(), counts.columns.min()), max(counts.index.max(), counts.columns.max()) + 1
-    )
-    number = counts.reindex(index=depths, columns=depths, fill_value=0).to_numpy(dtype=float)
-    total = number.sum(axis=1, keepdims=True)
-    share = np.divide(100 * number, total, out=np.full_like(number, np.nan), where=(total > 0) & (number > 0))
-    trace = {
-        "type": "heatmap",
-        "x": list(depths),
-        "y": list(depths),
-        "z": share,
-        "customdata": number.astype(int),
-        "colorscale": "Viridis",
-        "zmin": 0,
-        "zmax": 100,
-        "xgap": 1,
-        "ygap": 1,
-        "hoverongaps": False,
-        "colorbar": {"title": {"text": "%"}, "thickness": 12, "outlinewidth": 0},
-        "hovertemplate": "true %{y}, read %{x}: %{z:.0f} % (%{customdata} columns)<extra></extra>",
-    }
-    few = {"texttemplate": "%{z:.0f}"} if len(depths) <= 14 else {}
-    return dict(plain(trace | few, 4))

@@ -12,12 +12,16 @@ from typing import Any
 import numpy as np
 
 from nanonet.report.charts import plain
+from nanonet.report.history import UNKNOWN
 from nanonet.report.preview import Preview
+from nanonet.report.shown_columns import SEEN, ShownColumns
 
-BUDGET = 2_200_000
+BUDGET = 1_900_000
 """Characters that all previews of a page may take together."""
-STEPS = ((1.0, 88), (1.0, 75), (1.0, 60), (0.7, 60), (0.5, 60))
+STEPS = ((1.0, 88), (1.0, 75), (1.0, 60), (1.0, 45), (0.7, 60), (0.7, 45), (0.5, 45))
 """Scales and JPEG qualities, tried in order until the images fit: noise is what takes room."""
+KEPT = 0.75
+"""Share of the previews that is kept, spread evenly, where even the smallest images do not fit."""
 SMOOTHING = ((24, 0, 1), (80, 1, 2), (math.inf, 2, 4))
 """(points, reach, step): of a ring of fewer points, averages over 2 reach + 1 are kept at each step-th.
 
@@ -26,28 +30,36 @@ Points of a contour lie about 0.7 shown pixels apart.
 
 
 def encode_previews(previews: Sequence[Preview], budget: int = BUDGET) -> list[dict[str, Any]]:
-    """Return what the page draws, frame by frame; every second preview is left out until all fit."""
+    """Return what the page draws, frame by frame; where it is too much, previews are left out evenly."""
     drawings = [_drawing(preview) for preview in previews]
     while previews:
         room = budget - sum(len(json.dumps(drawing, separators=(",", ":"))) for drawing in drawings)
         images = _images_within(room, previews)
         if images is not None:
-            return [drawing | {"image": image} for drawing, image in zip(drawings, images, strict=True)]
-        previews, drawings = previews[1::2], drawings[1::2]
+            return [drawing | image for drawing, image in zip(drawings, images, strict=True)]
+        keep = np.linspace(0, len(previews) - 1, max(1, int(KEPT * len(previews)))).round().astype(int)
+        previews, drawings = [previews[i] for i in keep], [drawings[i] for i in keep]
     return []
 
 
-def _images_within(room: int, previews: Sequence[Preview]) -> list[str] | None:
+def _images_within(room: int, previews: Sequence[Preview]) -> list[dict[str, str]] | None:
     """Return the images at the best quality that fits; None if none does and frames can be spared."""
     for scale, quality in STEPS:
-        images: list[str] = []
+        images: list[dict[str, str]] = []
+        used = 0
         for preview in previews:
-            images.append(_jpeg(preview.image, scale, quality))
-            if sum(map(len, images)) > room:
+            images.append(_images(preview, scale, quality))
+            used += sum(map(len, images[-1].values()))
+            if used > room:
                 break
         else:
             return images
     return images if len(previews) == 1 else None
+
+
+def _images(preview: Preview, scale: float, quality: int) -> dict[str, str]:
+    both = {"image": preview.image, "mean": preview.mean}
+    return {name: _jpeg(image, scale, quality) for name, image in both.items() if image is not None}
 
 
 def _jpeg(image: np.ndarray, scale: float, quality: int) -> str:
@@ -67,11 +79,24 @@ def _drawing(preview: Preview) -> dict[str, Any]:
     found["pixel_size"] = preview.pixel_size
     if preview.labels is not None:
         found["outlines"] = outlines(preview.labels)
-    if preview.points is not None:
-        found["points"] = np.round(preview.points[:, ::-1], 1).ravel()
-        found["values"] = preview.values
-        found["ids"] = preview.ids
+    if preview.columns is not None:
+        found["columns"] = _columns(preview.columns)
     return dict(plain(found))
+
+
+def _columns(columns: ShownColumns) -> dict[str, Any]:
+    """Return what is known of the columns, a list a property; a property that none has is left out."""
+    whole = {name: getattr(columns, name) for name in ("track", "depth", "low", "high", "read")}
+    known = {name: np.where(v == UNKNOWN, np.nan, v) for name, v in whole.items() if np.any(v != UNKNOWN)}
+    if "track" not in known:
+        known["id"] = np.where(columns.column_id == UNKNOWN, np.nan, columns.column_id)
+    if np.isfinite(columns.confidence).any():
+        known["confidence"] = columns.confidence.round(2)
+    if np.any(columns.state != SEEN):
+        known["state"] = columns.state
+    if np.array_equal(columns.read, columns.depth):
+        known.pop("read", None)
+    return {"xy": np.round(columns.positions[:, ::-1], 1).ravel(), **known}
 
 
 def outlines(labels: np.ndarray) -> list[list[Any]]:

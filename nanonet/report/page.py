@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from nanonet.io.atomic import atomic_path
-from nanonet.report.content import ReportContent
+from nanonet.report.content import Figure, ReportContent
+from nanonet.report.event_list import ListedEvent, event_data, listed_events
+from nanonet.report.neighbour_mean import REACH
 from nanonet.report.numbers import estimate_text
 from nanonet.report.overlay import encode_previews
 from nanonet.report.table_view import view_table
+from nanonet.report.traces import encode_traces
 
-SCRIPTS = ("viewer.js", "figures.js", "tables.js")
+SCRIPTS = ("start.js", "overlay.js", "viewer.js", "figures.js", "traces.js", "tables.js")
 """Our own scripts in the order in which they run, after plotly's."""
 
 
@@ -37,13 +41,17 @@ def render(content: ReportContent) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    scripts = _scripts(with_plotly=bool(content.figures))
+    data = _data(content)
+    scripts = _scripts(with_plotly=bool(content.figures) or data["traces"] is not None)
     return str(
         environment.from_string(_resource("page.html.jinja")).render(
             content=content,
             estimates=[(estimate, estimate_text(estimate)) for estimate in content.estimates],
             tables=[view_table(table) for table in content.tables],
-            data=_data(content),
+            groups=_groups(content.figures),
+            events=_events(content),
+            data=data,
+            reach=REACH,
             style=_resource("report.css"),
             scripts=scripts,
             hashes=[_hash(script) for script in scripts],
@@ -53,8 +61,32 @@ def render(content: ReportContent) -> str:
 
 def _data(content: ReportContent) -> dict[str, Any]:
     """Return what the scripts draw."""
-    figures = [{"data": list(figure.data), "layout": dict(figure.layout)} for figure in content.figures]
-    return {"previews": encode_previews(content.previews), "figures": figures}
+    history = content.history
+    events = None
+    if history is not None and content.events is not None:
+        events = event_data(content.events, history)
+    return {
+        "previews": encode_previews(content.previews),
+        "frame_time": content.frame_time,
+        "depths": None if history is None else history.depth_range,
+        "traces": None if history is None else encode_traces(history),
+        "events": events,
+        "figures": [{"data": list(figure.data), "layout": dict(figure.layout)} for figure in content.figures],
+    }
+
+
+def _groups(figures: Sequence[Figure]) -> list[tuple[str, list[tuple[int, Figure]]]]:
+    """Return the figures with their numbers under each heading, headings in the order of first use."""
+    groups: dict[str, list[tuple[int, Figure]]] = {}
+    for number, figure in enumerate(figures):
+        groups.setdefault(figure.group, []).append((number, figure))
+    return list(groups.items())
+
+
+def _events(content: ReportContent) -> tuple[ListedEvent, ...]:
+    if content.history is None or content.events is None or not content.previews:
+        return ()
+    return listed_events(content.events, content.history, content.frame_time)
 
 
 def _scripts(*, with_plotly: bool) -> tuple[str, ...]:

@@ -8,6 +8,10 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from nanonet.records import ColumnTable, Micrograph
+from nanonet.report.history import History
+from nanonet.report.neighbour_mean import neighbour_mean
+from nanonet.report.shown_columns import ShownColumns, shown_columns
+from nanonet.report.window import WHOLE, window_of
 
 STRETCH = (0.5, 99.5)
 """Percentiles of the shown pixels that become black and white."""
@@ -27,24 +31,21 @@ class Preview:
         Index of the frame in its series, from 0.
     pixel_size
         Å per pixel of ``image``; None where lengths are measured in pixels.
+    mean
+        Mean over neighbouring frames, of the shape of ``image``; None where the frame has none.
     labels
         Instances (y, x) of the shape of ``image``; 0 is background.
-    points
-        (n, 2) positions (y, x) in pixels of ``image``, from the centre of its first pixel.
-    values
-        (n,) what the colour of each point says (depth, in atoms), NaN where not known.
-    ids
-        (n,) the ``column_id`` of each point.
+    columns
+        Atomic columns.
     """
 
     image: UInt8[np.ndarray, "y x"]
     name: str
     frame: int
     pixel_size: float | None = None
+    mean: UInt8[np.ndarray, "y x"] | None = None
     labels: Int[np.ndarray, "y x"] | None = None
-    points: Float[np.ndarray, "n 2"] | None = None
-    values: Float[np.ndarray, " n"] | None = None
-    ids: Int[np.ndarray, " n"] | None = None
+    columns: ShownColumns | None = None
 
 
 def make_preview(
@@ -52,6 +53,7 @@ def make_preview(
     *,
     label_map: Int[np.ndarray, "y x"] | None = None,
     table: ColumnTable | None = None,
+    history: History | None = None,
     max_side: int = 720,
 ) -> Preview:
     """Return a frame averaged down to at most ``max_side`` pixels a side, with labels and columns to match.
@@ -62,6 +64,9 @@ def make_preview(
         Instances at the size of the frame; the label under the centre of each shown pixel is kept.
     table
         Columns, of this frame or of many; positions in Å (``y_angstrom``) or in pixels (``y_px``).
+    history
+        Of the movie that the frame is of: it adds the mean over neighbouring frames, laid onto this one, and
+        what is known of each site; where the sites fill but a part of the frame, only that part is shown.
 
     Raises
     ------
@@ -72,22 +77,24 @@ def make_preview(
         raise ValueError(f"max_side must be at least 1 pixel, got {max_side}")
     if label_map is not None and label_map.shape != micrograph.image.shape:
         raise ValueError(f"labels {label_map.shape} and image {micrograph.image.shape} differ in shape")
-    factor = max(1.0, max(micrograph.image.shape) / max_side)
-    image = _shrink(micrograph.image, factor)
-    points, values, ids = _columns(micrograph, table, factor) if table is not None else (None, None, None)
+    window = WHOLE if history is None or label_map is not None else window_of(history, micrograph)
+    image = window.cut(micrograph.image)
+    factor = max(1.0, max(image.shape) / max_side)
+    shown = _shrink(image, factor)
+    mean = None if history is None else neighbour_mean(micrograph, history)
+    columns = None if table is None else shown_columns(micrograph, table, history)
     return Preview(
-        image=_stretch(image),
+        image=_stretch(shown),
         name=micrograph.name,
         frame=micrograph.frame,
         pixel_size=None if micrograph.pixel_size is None else micrograph.pixel_size * factor,
-        labels=None if label_map is None else _nearest(label_map, image.shape),
-        points=points,
-        values=values,
-        ids=ids,
+        mean=None if mean is None else _stretch(_shrink(window.cut(mean), factor)),
+        labels=None if label_map is None else _nearest(label_map, shown.shape),
+        columns=None if columns is None else columns.placed(window.corner, factor),
     )
 
 
-def _shrink(image: np.ndarray, factor: float) -> np.ndarray:
+def _shrink(image: Float[np.ndarray, "y x"], factor: float) -> Float[np.ndarray, "v u"]:
     """Average pixels (a window of ``factor`` pixels); pixels that are not finite become the darkest."""
     from PIL import Image
 
@@ -100,14 +107,14 @@ def _shrink(image: np.ndarray, factor: float) -> np.ndarray:
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BOX))
 
 
-def _nearest(labels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _nearest(labels: Int[np.ndarray, "y x"], shape: tuple[int, ...]) -> Int[np.ndarray, "v u"]:
     rows, columns = (
         ((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(shape, labels.shape, strict=True)
     )
     return np.asarray(labels[np.ix_(rows, columns)])
 
 
-def _stretch(image: np.ndarray) -> np.ndarray:
+def _stretch(image: Float[np.ndarray, "y x"]) -> UInt8[np.ndarray, "y x"]:
     low, high = np.percentile(image, STRETCH)
     if high <= low:
         low, high = float(image.min()), float(image.max())
@@ -115,24 +122,3 @@ def _stretch(image: np.ndarray) -> np.ndarray:
         return np.full(image.shape, 128, dtype=np.uint8)
     scaled = (image.astype(np.float64) - low) / (high - low)
     return np.asarray(np.clip(scaled, 0, 1) * 255).round().astype(np.uint8)
-
-
-def _columns(
-    micrograph: Micrograph, table: ColumnTable, factor: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Return positions in shown pixels, depths and ids of the columns of this frame."""
-    data = table.data[table.data["frame"] == micrograph.frame] if "frame" in table.data else table.data
-    in_pixels = "y_px" in data
-    names, unit = (
-        (["y_px", "x_px"], 1.0) if in_pixels else (["y_angstrom", "x_angstrom"], micrograph.pixel_size)
-    )
-    if unit is None:
-        raise ValueError("columns measured in Å need a micrograph with a pixel size")
-    pixels = data[names].to_numpy(dtype=float, na_value=np.nan) / unit
-    depth = (
-        data["depth"].to_numpy(dtype=float, na_value=np.nan)
-        if "depth" in data
-        else np.full(len(data), np.nan)
-    )
-    ids = data["column_id"].to_numpy(dtype=int) if "column_id" in data else None
-    return (pixels + 0.5) / factor - 0.5, depth, ids

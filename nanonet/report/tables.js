@@ -5,7 +5,8 @@ function sortBy(head) {
   for (const other of table.querySelectorAll("th")) other.setAttribute("aria-sort", "none");
   head.setAttribute("aria-sort", down ? "descending" : "ascending");
   const numeric = head.classList.contains("number");
-  const key = (row) => (numeric ? parseFloat(row.cells[index].textContent) : row.cells[index].textContent);
+  const text = (row) => row.cells[index].dataset.value ?? row.cells[index].textContent;
+  const key = (row) => (numeric ? parseFloat(text(row)) : text(row));
   const compare = numeric ? (a, b) => a - b : (a, b) => a.localeCompare(b, undefined, { numeric: true });
   const known = (value) => (numeric ? !Number.isNaN(value) : value !== "–");
   const rows = [...body.rows].map((row) => [key(row), row]);

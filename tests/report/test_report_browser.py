@@ -132,6 +132,88 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(report, tmp_path):
     assert max(found["plots"]) <= 360
 
 
+@pytest.fixture(scope="module")
+def movie_report(tmp_path_factory, make_movie, content_of) -> Path:
+    path = tmp_path_factory.mktemp("movie") / "report.html"
+    write_report(path, content_of(make_movie(frames=90, rate=0.03)))
+    return path
+
+
+def test_the_page_of_a_movie_is_ready_without_an_error(movie_report, tmp_path):
+    done = _browse(tmp_path, movie_report, "--dump-dom", "--window-size=1400,1000")
+    root = re.search(r"<html[^>]*>", done.stdout)
+    assert root is not None
+    assert 'data-ready="true"' in root[0]
+    assert "data-errors" not in root[0]
+    assert "CONSOLE" not in done.stderr
+    assert re.search(r'<h3 id="chosen">Column \d+ over time</h3>', done.stdout)
+
+
+def test_an_event_moves_the_frame_and_shows_its_column(movie_report, tmp_path):
+    code = """
+      const seen = {}, text = (id) => document.getElementById(id).textContent;
+      const button = document.querySelectorAll("button.go")[2];
+      button.click();
+      const frame = Number(button.dataset.frame), track = Number(button.dataset.track);
+      seen.frame = [viewer.frame.frame, frame];
+      seen.chosen = [viewer.chosen, track, text("chosen")];
+      const row = traces.row.get(track), packed = report.traces.depths;
+      seen.depth = traces.series(packed, 0, row).y;
+      seen.events = traces.eventMarks(track).map((marks) => marks.x).flat();
+      seen.elsewhere = text("elsewhere");
+      jump(1, track);
+      seen.nearest = [viewer.frame.frame, text("elsewhere")];
+      return seen;
+    """
+    found = _probe(tmp_path, movie_report, code)
+    shown, frame = found["frame"]
+    assert shown == frame
+    assert found["elsewhere"] == ""
+    chosen, track, title = found["chosen"]
+    assert chosen == track
+    assert title == f"Column {track} over time"
+    depth = np.array(found["depth"])
+    assert len(depth) == 90
+    assert depth[frame] != depth[frame - 1]
+    np.testing.assert_allclose(sorted(found["events"]), 0.5 * (np.flatnonzero(np.diff(depth)) + 1))
+    near, said = found["nearest"]
+    assert (said == "") == (near == 1)
+
+
+def test_a_click_chooses_a_column_and_the_mean_is_another_image(movie_report, tmp_path):
+    code = """
+      const canvas = document.getElementById("canvas"), seen = {}, frame = viewer.frame;
+      const at = (k) => {
+        const box = canvas.getBoundingClientRect(), g = viewer.geometry();
+        const place = (axis, edge, offset) => edge + offset + (frame.xy[2 * k + axis] + 0.5) * g.scale;
+        return { clientX: place(0, box.left, g.x), clientY: place(1, box.top, g.y) };
+      };
+      canvas.dispatchEvent(new PointerEvent("pointermove", at(6)));
+      seen.tip = document.getElementById("tip").textContent;
+      seen.hidden = document.getElementById("tip").hidden;
+      for (const name of ["pointerdown", "pointerup"]) canvas.dispatchEvent(new PointerEvent(name, at(6)));
+      seen.chosen = [viewer.chosen, frame.columns.track[6]];
+      canvas.dispatchEvent(new PointerEvent("pointerleave"));
+      seen.left = document.getElementById("tip").hidden;
+      seen.readout = document.getElementById("readout").textContent;
+      document.getElementById("mean").click();
+      seen.checked = document.getElementById("mean").checked && frame.mean !== frame.image;
+      return seen;
+    """
+    found = _probe(tmp_path, movie_report, code)
+    assert re.fullmatch(
+        r"Column 70: \d atoms? \[\d, \d\], confidence 0.90(; this frame alone: \d)?", found["tip"]
+    )
+    assert found["chosen"] == [70, 70]
+    assert (found["hidden"], found["left"], found["checked"]) == (False, True, True)
+    assert found["readout"] == found["tip"]
+
+
+def test_a_movie_fits_on_a_phone(movie_report, tmp_path):
+    found = _probe(tmp_path, movie_report, "return [innerWidth, document.documentElement.scrollWidth]")
+    assert found == [390, 390]
+
+
 def test_pointing_playing_and_sorting(report, tmp_path):
     code = """
       const canvas = document.getElementById("canvas"), box = canvas.getBoundingClientRect(), seen = {};
@@ -149,7 +231,7 @@ def test_pointing_playing_and_sorting(report, tmp_path):
       return seen;
     """
     found = _probe(tmp_path, report, code)
-    assert found["readout"] == "Column 2: depth 2"
+    assert found["readout"] == "Column 2: 2 atoms, confidence 0.90"
     assert (found["up"], found["down"]) == ([1, 1, 1], [6, 6, 6])
     assert found["sort"] == "descending"
     assert found["pressed"] == "true"

@@ -131,22 +131,12 @@ def test_a_movie_of_columns_has_every_figure():
     figures = column_figures(_columns(10, 50), _lattice(10), score)
     _check(figures)
     assert [title.split(":")[0] for title in _titles(figures)] == [
-        "Read against true depth",
         "Column depth",
-        "Depth by frame",
         "Columns by frame",
-        "Confidence",
+        "Read against true depth",
+        "Confidence of single readings",
         "Lattice constant a by frame",
     ]
-
-
-def test_depth_by_frame_is_mean_and_standard_deviation():
-    table = _columns(6, 40)
-    figure = next(f for f in column_figures(table) if f.title == "Depth by frame")
-    lower, upper, mean = (np.array(trace["y"]) for trace in figure.data)
-    depth = table.data.groupby("frame")["depth"]
-    np.testing.assert_allclose(mean, depth.mean(), rtol=1e-4)
-    np.testing.assert_allclose((upper - lower) / 2, depth.std(ddof=0), rtol=1e-3)
 
 
 def test_a_finder_that_reads_no_depth_has_no_figures_of_depth():
@@ -159,7 +149,10 @@ def test_a_finder_that_reads_no_depth_has_no_figures_of_depth():
 def test_one_frame_and_pixels():
     figures = column_figures(_columns(1, 20, unit="px"), _lattice(1))
     _check(figures)
-    assert [title.split(":")[0] for title in _titles(figures)] == ["Column depth", "Confidence"]
+    assert [title.split(":")[0] for title in _titles(figures)] == [
+        "Column depth",
+        "Confidence of single readings",
+    ]
 
 
 def test_empty_tables_have_no_figures():

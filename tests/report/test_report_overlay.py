@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nanonet.report.history import UNKNOWN
 from nanonet.report.overlay import encode_previews, outlines
 from nanonet.report.preview import Preview
+from nanonet.report.shown_columns import EMPTY, SEEN, ShownColumns
 
 
 def _polygons(entry: list) -> list[np.ndarray]:
@@ -66,20 +68,64 @@ def test_a_frame_without_particles_has_no_outlines():
     assert outlines(np.zeros((20, 20), dtype=np.int32)) == []
 
 
-def test_points_are_x_y_and_nan_becomes_null():
+def _columns(**values) -> ShownColumns:
+    n = len(values["positions"])
+    none = {name: np.full(n, UNKNOWN) for name in ("column_id", "track", "depth", "low", "high", "read")}
+    known = none | {"state": np.full(n, SEEN), "confidence": np.full(n, np.nan)} | values
+    return ShownColumns(**known)
+
+
+def test_points_are_x_y_and_what_is_not_known_becomes_null():
     preview = Preview(
         image=np.zeros((10, 20), dtype=np.uint8),
         name="m",
         frame=4,
         pixel_size=0.2,
-        points=np.array([[1.04, 2.0], [3.0, 4.0]]),
-        values=np.array([5.0, np.nan]),
+        columns=_columns(
+            positions=np.array([[1.04, 2.0], [3.0, 4.0]]),
+            depth=np.array([5, UNKNOWN]),
+            column_id=np.array([1, 2]),
+            confidence=np.array([0.987, np.nan]),
+        ),
     )
     (encoded,) = encode_previews([preview])
-    assert encoded["points"] == [2.0, 1.0, 4.0, 3.0]
-    assert encoded["values"] == [5.0, None]
+    assert encoded["columns"] == {
+        "xy": [2.0, 1.0, 4.0, 3.0],
+        "depth": [5, None],
+        "id": [1, 2],
+        "confidence": [0.99, None],
+    }
     assert (encoded["width"], encoded["height"], encoded["frame"]) == (20, 10, 4)
     json.dumps(encoded, allow_nan=False)
+
+
+def test_what_no_column_has_is_left_out():
+    preview = Preview(
+        image=np.zeros((10, 20), dtype=np.uint8),
+        name="m",
+        frame=0,
+        columns=_columns(
+            positions=np.ones((2, 2)),
+            track=np.array([3, 4]),
+            depth=np.array([5, 6]),
+            read=np.array([5, 6]),
+            state=np.array([SEEN, EMPTY]),
+        ),
+    )
+    (encoded,) = encode_previews([preview])
+    assert set(encoded["columns"]) == {"xy", "track", "depth", "state"}
+    assert "mean" not in encoded
+
+
+def test_the_mean_is_held_to_the_same_budget():
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 256, (200, 200)).astype(np.uint8) for _ in range(12)]
+    previews = [Preview(image=image, name="m", frame=i, mean=image) for i, image in enumerate(noise)]
+    encoded = encode_previews(previews, budget=150_000)
+    assert len(json.dumps(encoded, separators=(",", ":"))) < 153_000
+    assert all(drawing["mean"] == drawing["image"] for drawing in encoded)
+    assert [drawing["frame"] for drawing in encoded][:1] == [0]
+    assert encoded[-1]["frame"] == 11
 
 
 def test_the_image_is_what_was_seen():

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from nanonet.records import Column, ColumnTable, Micrograph
+from nanonet.report.history import UNKNOWN
 from nanonet.report.preview import make_preview
 
 
@@ -31,8 +32,8 @@ def test_a_column_stays_on_its_atom_when_the_frame_shrinks(side):
     seen = [
         float((weight * axis).sum() / weight.sum()) for axis in np.mgrid[: weight.shape[0], : weight.shape[1]]
     ]
-    assert preview.points is not None
-    np.testing.assert_allclose(preview.points[0], seen, atol=0.25)
+    assert preview.columns is not None
+    np.testing.assert_allclose(preview.columns.positions[0], seen, atol=0.25)
     assert max(preview.image.shape) == min(side, 400)
 
 
@@ -45,15 +46,16 @@ def test_the_scale_follows_the_shrinking():
     assert preview.pixel_size == pytest.approx(1.0)
     assert make_preview(micrograph, max_side=2000).pixel_size == 0.5
     assert preview.labels is None
-    assert preview.points is None
+    assert preview.columns is None
+    assert preview.mean is None
 
 
 def test_lengths_in_pixels_need_no_pixel_size():
     micrograph = Micrograph(image=np.eye(64, dtype=np.float32), name="m")
     preview = make_preview(micrograph, table=_columns(frame=[0], y_px=[10.0], x_px=[20.0], depth=[np.nan]))
     assert preview.pixel_size is None
-    np.testing.assert_allclose(preview.points, [[10.0, 20.0]])
-    assert np.isnan(preview.values).all()
+    np.testing.assert_allclose(preview.columns.positions, [[10.0, 20.0]])
+    assert (preview.columns.depth == UNKNOWN).all()
 
 
 def test_lengths_in_angstrom_need_a_pixel_size():
@@ -65,14 +67,14 @@ def test_lengths_in_angstrom_need_a_pixel_size():
 def test_only_the_columns_of_the_frame_are_shown():
     micrograph = Micrograph(image=np.eye(64, dtype=np.float32), name="m", frame=2, pixel_size=1.0)
     table = _columns(frame=[1, 2, 2], y_angstrom=[1.0, 2, 3], x_angstrom=[1.0, 2, 3], depth=[4, 5, 6])
-    np.testing.assert_array_equal(make_preview(micrograph, table=table).values, [5, 6])
+    np.testing.assert_array_equal(make_preview(micrograph, table=table).columns.depth, [5, 6])
 
 
-def test_depths_that_are_not_known_are_nan():
+def test_depths_that_are_not_known_are_marked():
     micrograph = Micrograph(image=np.eye(64, dtype=np.float32), name="m", pixel_size=1.0)
     depth = pd.Series([3, None], dtype="Int64")
     table = _columns(frame=[0, 0], y_angstrom=[1.0, 2], x_angstrom=[1.0, 2], depth=depth)
-    np.testing.assert_array_equal(make_preview(micrograph, table=table).values, [3, np.nan])
+    np.testing.assert_array_equal(make_preview(micrograph, table=table).columns.depth, [3, UNKNOWN])
 
 
 def test_labels_keep_their_ids_and_their_share_of_the_area():

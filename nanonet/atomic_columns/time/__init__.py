@@ -1,0 +1,1 @@
+"""What happens to every atomic column of a movie: depths over time, events, surfaces, migration."""

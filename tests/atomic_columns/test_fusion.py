@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+
+from nanonet.atomic_columns.fusion import Scale, fuse
+from nanonet.atomic_columns.readout import Reading
+from nanonet.atomic_columns.volumes import Volumes, measure_volumes
+
+DEPTHS = np.arange(1, 15.0)
+
+
+def places(seed: int = 0, rows: int = 8) -> np.ndarray:
+    """Columns 11 px apart, off the grid of pixels."""
+    rng = np.random.default_rng(seed)
+    grid = np.stack(np.meshgrid(np.arange(rows), np.arange(rows), indexing="ij"), axis=-1).reshape(-1, 2)
+    return 9.0 + 11.0 * grid + rng.uniform(-0.5, 0.5, (rows**2, 2))
+
+
+def drawn(positions: np.ndarray, volumes: np.ndarray, width: float, size: int = 96) -> np.ndarray:
+    y, x = np.indices((size, size))
+    bells = np.exp(-((y - positions[:, :1, None]) ** 2 + (x - positions[:, 1:, None]) ** 2) / (2 * width**2))
+    return np.tensordot(volumes / (2 * np.pi * width**2), bells, axes=1)
+
+
+@pytest.mark.parametrize("width", [2.5, 4.2])
+def test_volumes_are_exact_without_noise_however_much_columns_overlap(width):
+    positions = places()
+    volumes = np.random.default_rng(1).uniform(50, 900, len(positions))
+    y, x = np.indices((96, 96))
+    image = drawn(positions, volumes, width) + 3 + 0.02 * y - 0.01 * x
+    found = measure_volumes(image, positions, widths=(1.5, 6.0))
+    assert found.width == pytest.approx(width, abs=0.02)
+    np.testing.assert_allclose(found.values, volumes, rtol=0.02)
+
+
+@pytest.mark.parametrize("gain", [1.0, 7.0])
+def test_errors_of_volumes_are_those_of_counting_whatever_the_gain(gain):
+    positions = places()
+    volumes = np.random.default_rng(1).uniform(300, 900, len(positions))
+    expected = drawn(positions, volumes, 3.0) + 2
+    pulls = []
+    for seed in range(6):
+        image = gain * np.random.default_rng(seed).poisson(expected).astype(float)
+        found = measure_volumes(image, positions, widths=(1.5, 6.0))
+        pulls.append((found.values / gain - volumes) / (found.errors / gain))
+    assert np.std(pulls) == pytest.approx(1.0, abs=0.15)
+    assert abs(np.mean(pulls)) < 0.2
+
+
+def test_no_columns_have_no_volumes():
+    assert len(measure_volumes(np.ones((16, 16)), np.zeros((0, 2)), widths=(1.0, 3.0)).values) == 0
+
+
+def reading_of(mean: np.ndarray, width: float) -> Reading:
+    posterior = np.exp(-((DEPTHS - mean[:, None]) ** 2) / (2 * width**2))
+    return Reading(
+        positions=places()[: len(mean)],
+        presence=np.ones(len(mean)),
+        posterior=posterior / posterior.sum(axis=1, keepdims=True),
+    )
+
+
+def scene(
+    counts: float, seed: int, *, blur: float = 0.9, off: float = 0.0
+) -> tuple[np.ndarray, Reading, Volumes]:
+    """True depths, what a network says that errs by ``blur`` atoms, and volumes at so many counts an atom."""
+    rng = np.random.default_rng(seed)
+    true = rng.integers(1, 11, 64)
+    scale = Scale(single=counts, channelling=0.6, scatter=0.1)
+    expected = scale.volume(true.astype(float))
+    values = expected + np.sqrt(expected) * rng.standard_normal(64) + 0.1 * counts * rng.standard_normal(64)
+    volumes = Volumes(values=values, errors=np.sqrt(expected), width=3.0)
+    return true, reading_of(true + off + blur * rng.standard_normal(64), blur), volumes
+
+
+def exact(reading: Reading, true: np.ndarray) -> float:
+    return float(np.mean(reading.depth == true))
+
+
+def test_volumes_of_many_counts_make_up_for_a_network_that_is_unsure():
+    before, after = [], []
+    for seed in range(5):
+        true, reading, volumes = scene(100.0, seed)
+        fused, scale = fuse(reading, volumes)
+        before.append(exact(reading, true))
+        after.append(exact(fused, true))
+        assert scale is not None
+        assert scale.single == pytest.approx(100, rel=0.15)
+    assert np.mean(before) < 0.5
+    assert np.mean(after) > 0.93
+
+
+def test_where_counts_are_few_nothing_is_lost():
+    before, after = [], []
+    for seed in range(8):
+        true, reading, volumes = scene(1.0, seed, blur=0.5)
+        before.append(exact(reading, true))
+        after.append(exact(fuse(reading, volumes)[0], true))
+    assert np.mean(after) > np.mean(before) - 0.02
+
+
+def test_the_posterior_that_comes_out_is_honest():
+    """Of columns whose depth has a probability of 0.6 to 0.9, that share is right."""
+    chance, right = [], []
+    for seed in range(20):
+        true, reading, volumes = scene(30.0, seed)
+        fused, _ = fuse(reading, volumes)
+        chance.append(fused.posterior.max(axis=1))
+        right.append(fused.depth == true)
+    likely, hit = np.concatenate(chance), np.concatenate(right)
+    some = (likely > 0.5) & (likely < 0.9)
+    assert some.sum() > 150
+    assert hit[some].mean() == pytest.approx(likely[some].mean(), abs=0.07)
+
+
+def test_the_scale_is_that_of_the_frame_whatever_the_gain():
+    true, reading, volumes = scene(100.0, 3)
+    louder = Volumes(values=17 * volumes.values, errors=17 * volumes.errors, width=3.0)
+    one, scale = fuse(reading, volumes)
+    other, loud = fuse(reading, louder)
+    np.testing.assert_array_equal(one.depth, other.depth)
+    assert loud.single == pytest.approx(17 * scale.single, rel=1e-6)
+    assert exact(one, true) > 0.9
+
+
+def test_a_few_columns_and_dark_ones_are_left_to_the_network():
+    true, reading, volumes = scene(100.0, 0)
+    few = np.arange(64) < 4
+    alone = Volumes(values=volumes.values[few], errors=volumes.errors[few], width=3.0)
+    assert fuse(reading.where(few), alone)[1] is None
+    dark = Volumes(values=-volumes.values, errors=volumes.errors, width=3.0)
+    assert fuse(reading, dark)[0] is reading
+    assert len(true) == 64
