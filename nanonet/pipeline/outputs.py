@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from nanonet.io.atomic import atomic_path
@@ -19,11 +18,13 @@ from nanonet.pipeline.conclusion import Conclusion, Pipeline, summary_table
 from nanonet.provenance import to_json
 from nanonet.records import ColumnTable, FrameResult, InputError, Provenance, Series, Table
 from nanonet.report.content import ReportContent
+from nanonet.report.event_list import FRAMES_SHOWN, frames_to_show
+from nanonet.report.history import History, history_of
 from nanonet.report.page import write_report
 from nanonet.report.preview import Preview, make_preview
 
 PREVIEWS = 24
-"""Frames that the report shows, spread evenly over the series."""
+"""Frames that the report shows of what is no movie of columns, spread evenly over the series."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,12 +163,20 @@ def _content(
     series = finished.series
     kind = "image" if series.is_folder else "frame"
     frames = f"{len(series)} {kind}{'s' if len(series) > 1 else ''}"
+    tables = {table.stem: table for table in conclusion.tables}
+    columns, events = tables.get("columns"), tables.get("events")
+    history = None
+    if isinstance(columns, ColumnTable) and series.is_movie:
+        history = history_of(columns, tables.get("sites"))
     return ReportContent(
         title=series.name,
         subtitle=f"nanonet {pipeline.name} · {frames}",
         estimates=conclusion.estimates,
         warnings=(*warnings, *conclusion.warnings),
-        previews=tuple(_previews(finished)),
+        previews=tuple(_previews(finished, columns, history, events)),
+        history=history,
+        events=events,
+        frame_time=series.stacks[0].frame_time if series.is_movie else None,
         figures=conclusion.figures,
         tables=conclusion.tables,
         provenance=finished.provenance,
@@ -175,13 +184,15 @@ def _content(
     )
 
 
-def _previews(finished: Finished) -> Iterator[Preview]:
-    count = len(finished.series)
-    chosen = set(np.linspace(0, count - 1, min(PREVIEWS, count)).round().astype(int).tolist())
+def _previews(
+    finished: Finished, columns: Table | None, history: History | None, events: Table | None
+) -> Iterator[Preview]:
+    series, table = finished.series, columns if isinstance(columns, ColumnTable) else None
+    chosen = set(frames_to_show(len(series), events, PREVIEWS if history is None else FRAMES_SHOWN))
     for index, result in enumerate(finished.frames()):
         if index in chosen:
-            columns = next((table for table in result.tables if isinstance(table, ColumnTable)), None)
-            yield make_preview(finished.series[index], label_map=result.maps.get("labels"), table=columns)
+            labels = result.maps.get("labels")
+            yield make_preview(series[index], label_map=labels, table=table, history=history)
 
 
 def _yaml(config: Mapping[str, object]) -> str:

@@ -124,7 +124,7 @@ def cores() -> int:
 @contextmanager
 def one_thread_each() -> Iterator[None]:
     """Keep torch and BLAS to one thread a worker: frames side by side use the cores better."""
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     torch = sys.modules.get("torch")  # of a pipeline without a network it stays unloaded
     before = torch.get_num_threads() if torch else 1

@@ -70,7 +70,7 @@ def _mean_gap(groups: list[Reliability]) -> float:
 
 
 def _name(group: Reliability) -> str:
-    low, high = (plain_text(dose, 2) for dose in group.dose)
+    low, high = (plain_text(float(f"{dose:.2g}")) for dose in group.dose)
     return f"{low} to {high}"
 
 

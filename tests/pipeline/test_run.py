@@ -59,8 +59,15 @@ def series(count: int = 7) -> Series:
     )
 
 
-def job(pipeline: Means, output: Path, **settings: object) -> Run:
-    return Run(pipeline=pipeline, series=series(), output=output, settings={"a": 1, **settings}, chunk=2)
+def job(pipeline: Means, output: Path, workers: int = 1, **settings: object) -> Run:
+    return Run(
+        pipeline=pipeline,
+        series=series(),
+        output=output,
+        settings={"a": 1, **settings},
+        chunk=2,
+        workers=workers,
+    )
 
 
 def test_a_stopped_run_goes_on_after_its_last_chunk(tmp_path: Path) -> None:
@@ -74,6 +81,28 @@ def test_a_stopped_run_goes_on_after_its_last_chunk(tmp_path: Path) -> None:
     table = pd.read_csv(tmp_path / "run" / "particles.csv")
     assert table["frame"].tolist() == list(range(7))
     assert not (tmp_path / "run" / ".unfinished").exists()
+
+
+@pytest.mark.parametrize("workers", [2, 5])
+def test_frames_side_by_side_give_the_same_results_in_the_same_order(tmp_path: Path, workers: int) -> None:
+    run(job(Means(), tmp_path / "alone"))
+    run(job(Means(), tmp_path / "together", workers=workers))
+    for name in ("particles.csv", "summary.csv"):
+        alone_, together = (tmp_path / folder / name for folder in ("alone", "together"))
+        assert alone_.read_bytes() == together.read_bytes()
+
+
+def test_a_run_that_is_stopped_side_by_side_loses_its_last_chunk_only(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(job(Means(fail_at={5}), tmp_path / "run", workers=2))
+    second = Means()
+    run(job(second, tmp_path / "run"))
+    assert second.seen == [4, 5, 6]
+
+
+def test_less_than_one_worker_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="workers"):
+        run(job(Means(), tmp_path / "run", workers=0))
 
 
 def test_a_damaged_chunk_is_made_anew(tmp_path: Path) -> None:
