@@ -217,7 +217,7 @@ def _make_movie(folder: Path, plan: Plan, particle: int) -> None:
         arrays |= {f"{variant}/{key}": value for key, value in seen.items()}
     arrays["shape"] = np.array(draw(particle, 1, plan.scale)[0].about["shape"])
     with atomic_path(_movie_file(folder, particle)) as hidden:
-        np.savez(hidden, **arrays)
+        np.savez(hidden, allow_pickle=False, **arrays)
 
 
 def _images(folder: Path, plan: Plan, particle: int) -> tuple[dict[str, np.ndarray], float]:

@@ -193,6 +193,7 @@ def seconds_per_megapixel(network: Any, frames: int, side: int = 512) -> float:
 def measure(contest: Contest, name: str, seed: int, log: Path) -> dict[str, Any]:
     """Return what a candidate came to, from its file in the log where it is there."""
     from nanonet.provenance import hash_file
+    from nanonet.train.folder import first_difference
 
     words = CANDIDATES[name]
     asked = {
@@ -211,7 +212,9 @@ def measure(contest: Contest, name: str, seed: int, log: Path) -> dict[str, Any]
         known = json.loads(file.read_text(encoding="utf-8"))
         if known["asked"] == asked:
             return dict(known)
-        raise SystemExit(f"{file} is of another contest ({known['asked']}): give another --log")
+        raise SystemExit(
+            f"{file} is of another {first_difference(known['asked'], asked)}: give another --log"
+        )
     config = contest.config(words, seed)
     network, taken = train(contest, config, seed)
     found = {

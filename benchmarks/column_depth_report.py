@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,15 +36,15 @@ def print_table(scores: pd.DataFrame, title: str) -> None:
     header = "".join(f"{TITLES[name]:>{width[name]}}" for name in metrics)
     print(f"{'':<12}{'reader':<18}{header}")
     for (condition, reader), rows in scores.groupby(["condition", "reader"], sort=False):
-        by = rows.set_index("metric").reindex(metrics)
-        cells = "".join(f"{_cell(by.loc[name], width[name] == 20):>{width[name]}}" for name in metrics)
+        by = {row["metric"]: row for row in rows.to_dict("records")}
+        cells = "".join(f"{_cell(by.get(name), width[name] == 20):>{width[name]}}" for name in metrics)
         print(f"{condition:<12}{reader:<18}{cells}", flush=True)
 
 
-def _cell(row: pd.Series, interval: bool) -> str:
-    if pd.isna(row["value"]):
+def _cell(row: Mapping[Hashable, Any] | None, interval: bool) -> str:
+    if row is None or pd.isna(row["value"]):
         return "–"
-    sign = "+" if row.name in SIGNED else ""
+    sign = "+" if row["metric"] in SIGNED else ""
     text = f"{row['value']:{sign}.3f}"
     return f"{text} [{row['low']:.2f}, {row['high']:.2f}]" if interval and pd.notna(row["low"]) else text
 
@@ -51,11 +53,10 @@ def headline(scores: pd.DataFrame) -> dict[str, float]:
     """Return figures as section_metric_condition, with the reader's name unless it is "network"."""
     figures = {}
     wanted = (*HEADLINE, *MOVIE, "exact_lost", "within_one_lost")
-    for row in scores[scores["metric"].isin(wanted)].itertuples():
-        if np.isfinite(row.value):
-            reader = "" if row.reader == "network" else f"_{row.reader}"
-            condition = str(row.condition).replace(" ", "_")
-            figures[f"{row.section}_{row.metric}_{condition}{reader}"] = round(float(row.value), 4)
+    for row in scores[scores["metric"].isin(wanted) & scores["value"].notna()].to_dict("records"):
+        reader = "" if row["reader"] == "network" else f"_{row['reader']}"
+        name = f"{row['section']}_{row['metric']}_{row['condition']}{reader}"
+        figures[name] = round(float(row["value"]), 4)
     return figures | _against_others(scores)
 
 

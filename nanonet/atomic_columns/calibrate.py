@@ -13,11 +13,11 @@ from nanonet.records.calibration import Calibration, ReadColumns
 
 _TINY = 1e-9
 """What a network takes for impossible counts as this probable: one such column must not decide alone."""
-_STIFFNESS = 100.0
+_STIFFNESS = 20.0
 """Penalty on the squared step of a parameter from one dose to the next [nats]."""
 _SHRINKAGE = 100.0
-"""Penalty on the squared offset of a depth [nats]. Both are this large because the columns of an image, and
-the images of a particle, err alike: thousands of them say as much as some dozens that were independent."""
+"""Penalty on the squared offset of a depth [nats]: large, since the columns of an image and the images of a
+particle err alike, so that thousands of them say as much as some dozens that were independent."""
 _LEAST_LEVEL = 0.5
 """An interval that need not hold more than half of the probability would say nothing."""
 _NEAREST = 1.25

@@ -8,18 +8,28 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from nanonet.atomic_columns.align import aligned
+from nanonet.atomic_columns.calibrate import calibrated, calibrated_presence, interval_level
+from nanonet.atomic_columns.dose import noise_equivalent_dose
 from nanonet.atomic_columns.fusion import fuse
 from nanonet.atomic_columns.range import range_warnings
 from nanonet.atomic_columns.readout import Reading, narrowest_interval, read_columns
 from nanonet.atomic_columns.table import column_table
 from nanonet.atomic_columns.time.table import depth_table
 from nanonet.atomic_columns.volumes import measure_volumes
-from nanonet.records import ColumnTable, FrameResult, InputError, Micrograph, TrainedNetwork
+from nanonet.records import (
+    Calibration,
+    ColumnTable,
+    FrameResult,
+    InputError,
+    Micrograph,
+    TrainedNetwork,
+)
 
 _TASK = "column_depth"
 _ADDS_UP = ("HAADF", "ADF")
 _WIDTHS = (0.3, 1.0)  # Å, of the image of a column in a STEM
 _CANDIDATE = 0.02  # least probability of what may be a column in the light of other frames
+_LEVEL = 0.9  # of the intervals of a network that is not calibrated
 _SAME = 0.02  # relative difference of pixel sizes that is not worth an interpolation of the noise
 
 
@@ -98,6 +108,8 @@ def read_depth(
         radius=radius / sampled,
         min_probability=_CANDIDATE,
     )
+    dose = micrograph.dose or noise_equivalent_dose(micrograph)
+    reading, level = _believed(reading, dose, network.calibration)
     sure = reading.presence >= min_probability
     if intensity and network.modality in _ADDS_UP:
         reading = _sharpened(reading, sure, counts[len(counts) // 2], sampled)
@@ -111,7 +123,7 @@ def read_depth(
     )
     return FrameResult(
         frame=micrograph.frame,
-        tables=(_table(micrograph, reading.where(sure), step), candidates),
+        tables=(_table(micrograph, reading.where(sure), step, level), candidates),
         maps=_maps(probabilities, micrograph.image.shape, step),
         warnings=range_warnings(micrograph, network),
     )
@@ -157,6 +169,15 @@ def resampled(image: Float[np.ndarray, "y x"], step: float) -> Float[np.ndarray,
     return np.asarray(np.maximum(sampled, values.min()))  # a spline overshoots, counts are not negative
 
 
+def _believed(reading: Reading, dose: float | None, calibration: Calibration | None) -> tuple[Reading, float]:
+    """Return a reading whose probabilities come true, and what its intervals have to hold."""
+    if calibration is None:
+        return reading, _LEVEL
+    presence = calibrated_presence(reading.presence, dose, calibration)
+    posterior = calibrated(reading.posterior, dose, calibration)
+    return replace(reading, presence=presence, posterior=posterior), interval_level(dose, calibration)
+
+
 def _sharpened(
     reading: Reading, sure: Bool[np.ndarray, " n"], counts: Float[np.ndarray, "y x"], pixel_size: float
 ) -> Reading:
@@ -174,8 +195,8 @@ def _softmax(logits: Float[np.ndarray, "class y x"]) -> Float[np.ndarray, "class
     return np.asarray(shifted / shifted.sum(0, keepdims=True))
 
 
-def _table(micrograph: Micrograph, reading: Reading, step: float) -> ColumnTable:
-    low, high = narrowest_interval(reading.posterior)
+def _table(micrograph: Micrograph, reading: Reading, step: float, level: float) -> ColumnTable:
+    low, high = narrowest_interval(reading.posterior, level)
     return column_table(
         reading.positions * step,
         frame=micrograph.frame,
@@ -183,8 +204,8 @@ def _table(micrograph: Micrograph, reading: Reading, step: float) -> ColumnTable
         values={
             "depth": reading.depth,
             "depth_mean": reading.depth_mean,
-            "depth_low": low,
-            "depth_high": high,
+            "depth_low": np.minimum(low, reading.depth),
+            "depth_high": np.maximum(high, reading.depth),
             "confidence": reading.confidence,
         },
     )

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from nanonet.atomic_columns.dose import noise_equivalent_dose
 from nanonet.records import Micrograph, TrainedNetwork
 
 _UNITS = {"dose": "e/Å²", "pixel_size": "Å", "energy": "eV", "frame_time": "s"}
 _SLACK = 1.02  # a calibration is not better than this
 _COARSE = 1.5  # times the network's pixel: the frame does not hold what the network looks for
 _GUESS = 2.0  # a dose that is estimated from the noise is not better than this factor
+_TOO_QUIET = 2.0  # times the stated dose: no detector has less noise than its electrons
 
 
 def range_warnings(micrograph: Micrograph, network: TrainedNetwork) -> tuple[str, ...]:
     """Return a line for each way in which a frame lies outside of what a network was trained for.
 
     Compared are the modality, every setting of ``network.trained_range`` that the frame has a value for, the
-    pixel size, and where a transmission image has no dose, one estimated from its noise: vacuum has relative
-    intensity 1, so that counts of mean m and variance v a pixel stand for a dose of m² / (v · pixel_size²)
-    whatever the detector's gain.
+    pixel size, and the dose that the noise of a transmission image stands for (`noise_equivalent_dose`): with
+    the range where the file gives no dose, else with that dose, since noise below its shot noise means that
+    the image was processed. What the image itself looks like is compared by
+    `nanonet.atomic_columns.familiar`.
     """
     found = []
+    if float(micrograph.image.mean()) <= 0:
+        found.append(
+            "the mean intensity is not positive, so nothing can be read: the network takes raw counts, from "
+            "which no background was subtracted"
+        )
     if network.modality and micrograph.modality and network.modality != micrograph.modality:
         found.append(f"this is a {micrograph.modality} image, the network was trained on {network.modality}")
     for name, (low, high) in network.trained_range.items():
@@ -44,30 +50,21 @@ def _outside(name: str, value: float, low: float, high: float) -> str:
 
 
 def _dose_warning(micrograph: Micrograph, network: TrainedNetwork) -> tuple[str, ...]:
-    if "dose" not in network.trained_range or micrograph.dose is not None:
+    """Return what the noise says of the dose: out of range, or less than the shot noise of the stated one."""
+    if "dose" not in network.trained_range:
         return ()
     dose = noise_equivalent_dose(micrograph)
+    if dose is None:
+        return ()
+    if micrograph.dose is not None:
+        if dose <= _TOO_QUIET * micrograph.dose:
+            return ()
+        return (
+            f"the noise is that of {dose:.2g} e/Å², less than the shot noise of the stated "
+            f"{micrograph.dose:.2g} e/Å²: was the image filtered or averaged, or is the dose wrong?",
+        )
     low, high = network.trained_range["dose"]
-    if dose is None or low / _GUESS <= dose <= high * _GUESS:
+    if low / _GUESS <= dose <= high * _GUESS:
         return ()
     said = _outside("dose", float(f"{dose:.2g}"), low, high)
     return (f"{said} (estimated from the noise; the file gives none)",)
-
-
-def noise_equivalent_dose(micrograph: Micrograph) -> float | None:
-    """Return the dose whose shot noise explains the noise of a transmission image [e/Å²], or None.
-
-    The noise is measured from second differences along both axes (Immerkær, 1996), in the frame's median, so
-    that the crystal counts little; a detector that blurs makes it too high.
-    """
-    if micrograph.modality != "HRTEM" or micrograph.pixel_size is None:
-        return None
-    from scipy import ndimage
-
-    image = micrograph.image.astype(float)
-    rough = ndimage.convolve1d(ndimage.convolve1d(image, [1, -2, 1], axis=0), [1, -2, 1], axis=1)
-    deviation = 1.4826 * float(np.median(np.abs(rough))) / 6.0
-    mean = float(image.mean())
-    if deviation <= 0 or mean <= 0:
-        return None
-    return mean**2 / (deviation**2 * micrograph.pixel_size**2)

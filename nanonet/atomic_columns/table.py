@@ -57,7 +57,8 @@ def column_columns(unit: LengthUnit) -> tuple[Column, ...]:
         Column(
             name="depth_low",
             unit="atoms",
-            meaning="lower end of the narrowest range of depths that holds at least 90 % of the probability",
+            meaning="lower end of the 90 % interval: the narrowest range of depths that holds enough of the "
+            "probability for 90 % of the true depths to lie in it, as measured in training",
         ),
         Column(name="depth_high", unit="atoms", meaning="upper end of that range"),
         Column(

@@ -95,7 +95,7 @@ def calibration_error_estimate(
 
 
 def coverage_estimate(inside: Bool[np.ndarray, " n"], particle: Int[np.ndarray, " n"]) -> Estimate:
-    """Return the share of true depths that lie inside their intervals, with its 90 % interval over particles."""
+    """Return the share of true depths inside their intervals, with its own 90 % interval over particles."""
     members = _members(particle)
     value = float(inside.mean()) if len(inside) else float("nan")
     note = f"over {len(inside)} columns of {len(members)} particles"

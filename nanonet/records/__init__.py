@@ -7,6 +7,12 @@ and tables name their lengths ``_px``. Axes, centres and signs are in docs/conve
 
 from __future__ import annotations
 
+from nanonet.records.calibration import (
+    Calibration,
+    ReadColumns,
+    Reliability,
+    calibration_from,
+)
 from nanonet.records.errors import (
     InputError,
 )
@@ -43,6 +49,7 @@ from nanonet.records.tables import (
 
 __all__ = [
     "AtomTable",
+    "Calibration",
     "ClassTable",
     "Column",
     "ColumnSample",
@@ -59,10 +66,13 @@ __all__ = [
     "ParticleTable",
     "Probabilities",
     "Provenance",
+    "ReadColumns",
+    "Reliability",
     "Series",
     "Stack",
     "SummaryTable",
     "Table",
     "TrainedNetwork",
     "Volume",
+    "calibration_from",
 ]

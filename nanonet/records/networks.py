@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
+from nanonet.records.calibration import Calibration
 from nanonet.records.images import Modality
 
 
@@ -58,6 +59,8 @@ class TrainedNetwork:
         Of its weights.
     frames
         In a row that it reads together, for what is in the middle one: odd.
+    calibration
+        What makes its probabilities come true; None where that was not measured.
     """
 
     predict: Callable[[np.ndarray], np.ndarray]
@@ -68,3 +71,4 @@ class TrainedNetwork:
     name: str
     sha256: str
     frames: int = 1
+    calibration: Calibration | None = None

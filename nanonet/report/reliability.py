@@ -13,6 +13,7 @@ from nanonet.report.content import Figure
 from nanonet.report.numbers import number_text, plain_text
 
 _COLOURS = ("#56B4E9", BLUE, "#009E73", "#E69F00", VERMILION, "#CC79A7")  # Okabe and Ito's
+_FEWEST = 10  # readings that make a point; fewer say nothing
 _SHARES = (0.34, 1.0)  # of the height: the shares right above, the numbers of readings below
 _NUMBERS = (0.0, 0.22)
 
@@ -87,13 +88,14 @@ def _diagonal() -> Mapping[str, Any]:
 
 
 def _line(group: Reliability, colour: str) -> Mapping[str, Any]:
-    right, number = np.array(group.right), np.array(group.number)
+    told = np.array(group.number) >= _FEWEST
+    confidence, right, number = (np.array(v)[told] for v in (group.confidence, group.right, group.number))
     low, high = _wilson(right, number)
     trace = {
         "type": "scatter",
         "mode": "lines+markers",
         "name": _name(group),
-        "x": group.confidence,
+        "x": confidence,
         "y": right,
         "customdata": number,
         "error_y": {

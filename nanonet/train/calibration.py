@@ -23,10 +23,8 @@ from nanonet.metrics.columns import match_columns
 from nanonet.records import ColumnSample, Estimate, InputError, TrainedNetwork
 from nanonet.records.calibration import Calibration, ReadColumns
 
-_OTHER_DRAWS = 1
-"""Epoch of the dataset that images are drawn from: those of epoch 0 have chosen the best weights."""
-
-
+_FIRST_EPOCH = 1
+"""Of the dataset that images are drawn from: those of epoch 0 have chosen the best weights."""
 _GROUPS_A_DECADE = 2
 """Of doses, whose calibration is told apart."""
 
@@ -117,7 +115,11 @@ def judge(read: ReadColumns, calibration: Calibration | None, min_probability: f
 
 
 def cross_judged(read: ReadColumns) -> JudgedColumns:
-    """Return readings judged with a calibration of the other half of the particles, each half in turn."""
+    """Return readings judged with a calibration of the other half of the particles, each half in turn.
+
+    Where one half is the easier one, the errors of the two are opposite and partly cancel: the intervals over
+    particles say what that may hide.
+    """
     first = first_half(read.particle)
     parts = [judge(read.take(half), fit_calibration(read.take(~half))) for half in (first, ~first)]
     return JudgedColumns(
@@ -142,7 +144,7 @@ def measure_posteriors(
     network: TrainedNetwork,
     dataset: ColumnDepthDataset,
     *,
-    images: int = 768,
+    epochs: int = 8,
     tolerance: float = 0.5,
     min_probability: float = 0.02,
     min_separation: float = 1.0,
@@ -162,8 +164,8 @@ def measure_posteriors(
         For the task "column_depth".
     dataset
         Of structures that the network was not trained on.
-    images
-        How many are drawn.
+    epochs
+        How often as many images are drawn as the dataset has in an epoch.
     tolerance
         Distance up to which a reading can be of a true column [Å].
     min_probability
@@ -178,7 +180,7 @@ def measure_posteriors(
         If the samples have no dose, or another pixel size than the network.
     """
     found = []
-    for sample in _drawn(dataset, images):
+    for sample in _drawn(dataset, epochs):
         if abs(sample.pixel_size / network.pixel_size - 1) > 0.02:
             raise InputError(
                 f"the network reads pixels of {network.pixel_size:g} Å, "
@@ -195,9 +197,9 @@ def measure_posteriors(
     return _joined(found)
 
 
-def _drawn(dataset: ColumnDepthDataset, images: int) -> Iterator[ColumnSample]:
-    first = _OTHER_DRAWS * len(dataset)
-    for index in range(first, first + images):
+def _drawn(dataset: ColumnDepthDataset, epochs: int) -> Iterator[ColumnSample]:
+    first = _FIRST_EPOCH * len(dataset)
+    for index in range(first, first + epochs * len(dataset)):
         sample = dataset.sample(index)
         if "dose" not in sample.settings:
             raise InputError(

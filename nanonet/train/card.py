@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nanonet.records import Estimate, Modality
+from nanonet.records import Calibration, Estimate, Modality
 
 UNITS = {
     "dose": "e/Å²",
@@ -46,6 +46,8 @@ class NetworkCard:
         Its headline numbers, on structures that it was not trained on.
     training
         What it was trained on, in words: one fact a line.
+    calibration
+        What makes its probabilities come true; None where that was not measured.
     """
 
     task: str
@@ -54,6 +56,7 @@ class NetworkCard:
     trained_range: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     metrics: Sequence[Estimate] = ()
     training: Sequence[str] = ()
+    calibration: Calibration | None = None
 
 
 def render(card: NetworkCard, name: str) -> str:
@@ -77,7 +80,9 @@ def render(card: NetworkCard, name: str) -> str:
             "",
             "`exact` and `within_one`: share of true columns whose depth is read right, or right within one "
             "atom, at the pixel nearest to the column's centre; a missed column is wrong. `dice`: column "
-            "pixels against background.",
+            "pixels against background. `calibration_error`: how far the confidence of a column is from the "
+            "share of such columns that are right, on average; `coverage`: share of true depths that lie in "
+            "their 90 % intervals. Both are of particles that the calibration was not fitted to.",
             "",
             "## Not to be used for",
             "- images of another modality, material or zone axis than it was trained on",

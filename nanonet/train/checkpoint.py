@@ -18,7 +18,7 @@ import numpy as np
 
 from nanonet.configuration import build, locate
 from nanonet.provenance import hash_file, versions
-from nanonet.records import InputError, TrainedNetwork
+from nanonet.records import Calibration, InputError, TrainedNetwork, calibration_from
 from nanonet.train.card import NetworkCard, render
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def _header(model: Mapping[str, Any], card: NetworkCard) -> str:
         "modality": card.modality,
         "trained_range": {name: list(ends) for name, ends in card.trained_range.items()},
         "metrics": [asdict(estimate) for estimate in card.metrics],
+        "calibration": None if card.calibration is None else asdict(card.calibration),
         "versions": versions(),
     }
     return json.dumps(told, sort_keys=True)
@@ -134,7 +135,40 @@ def load_network(checkpoint: str | Path | None, *, task: str | None = None) -> T
         name=str(checkpoint),
         sha256=hash_file(path).removeprefix("sha256:"),
         frames=int(getattr(network, "frames", 1)),
+        calibration=_calibration(header),
     )
+
+
+def trained_network(network: nn.Module, card: NetworkCard, name: str) -> TrainedNetwork:
+    """Return a network that was just trained, ready to be applied where it is."""
+    return TrainedNetwork(
+        predict=_Predictor(network.eval(), next(network.parameters()).device.type),
+        task=card.task,
+        pixel_size=card.pixel_size,
+        modality=card.modality,
+        trained_range=card.trained_range,
+        name=name,
+        sha256="",
+        frames=int(getattr(network, "frames", 1)),
+        calibration=card.calibration,
+    )
+
+
+def write_calibration(checkpoint: str | Path, calibration: Calibration) -> None:
+    """Put a calibration into a checkpoint that is there, in place of its own."""
+    from safetensors.torch import save
+
+    path = find_weights(checkpoint)
+    header, weights = _read(path)
+    told = json.dumps(header | {"calibration": asdict(calibration)}, sort_keys=True)
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_bytes(save(weights, {HEADER: told}))
+    unfinished.replace(path)
+
+
+def _calibration(header: Mapping[str, Any]) -> Calibration | None:
+    plain = header.get("calibration")
+    return None if plain is None else calibration_from(plain)
 
 
 def find_weights(checkpoint: str | Path) -> Path:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nanonet.configuration import build
 from nanonet.records import InputError
 from nanonet.train.card import NetworkCard
-from nanonet.train.checkpoint import read_own_state, save_checkpoint
+from nanonet.train.checkpoint import read_own_state, save_checkpoint, trained_network
 from nanonet.train.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def train(config: Mapping[str, Any], output: Path) -> Path:
         folder.checkpoint,
         module.network,
         model=config["model"],
-        card=describe(config, data, module),
+        card=calibrated_card(describe(config, data, module), module, data),
         config={key: value for key, value in config.items() if key != "output"},
     )
     folder.tidy()
@@ -131,6 +132,20 @@ def fit(trainer: Trainer, module: LightningModule, data: LightningDataModule, la
             raise
         signal.signal(signal.SIGINT, listening)
         raise KeyboardInterrupt from None
+
+
+def calibrated_card(card: NetworkCard, module: Any, data: Any) -> NetworkCard:
+    """Return the card with a calibration, measured on the validation structures, and how good it is."""
+    from nanonet.train.calibration import calibrate, calibration_estimates, measure_posteriors
+
+    network = trained_network(module.network, card, "the trained network")
+    read = measure_posteriors(network, data.validation)
+    try:
+        calibration, judged = calibrate(read), calibration_estimates(read)
+    except InputError as error:
+        log.warning("the probabilities of the network stay as it gives them: %s", error)
+        return card
+    return replace(card, calibration=calibration, metrics=(*card.metrics, *judged))
 
 
 def describe(config: Mapping[str, Any], data: Any, module: Any) -> NetworkCard:

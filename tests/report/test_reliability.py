@@ -61,5 +61,13 @@ def test_error_bars_stay_between_no_and_all():
     assert few > 5 * many
 
 
+def test_a_few_readings_make_no_point():
+    few = replace(GROUPS[1], number=(9, 3000))
+    (figure,) = reliability_figures(replace(CALIBRATION, reliability=(few,)))
+    _, line, bar = figure.data
+    assert line["x"] == [1.0]
+    assert sum(bar["y"]) == 3009
+
+
 def test_nothing_measured_is_no_figure():
     assert reliability_figures(replace(CALIBRATION, reliability=())) == ()

@@ -29,7 +29,7 @@ WIDTH = 2.0  # px, of the columns
 
 
 class Blobs:
-    """Columns of 1 to 5 atoms, 0.6 of the vacuum's intensity high for each; 4 to 400 e/Å²."""
+    """Columns of 1 to 5 atoms, 0.6 of the vacuum's intensity high for each; 12 to 1200 e/Å²."""
 
     structures = tuple(range(40))
 
@@ -44,7 +44,7 @@ class Blobs:
             for places in positions.T
         ]
         signal = 1 + 0.6 * np.einsum("n,ny,nx->yx", depths.astype(float), *bells)
-        dose = float(np.exp(rng.uniform(np.log(4), np.log(400))))
+        dose = float(np.exp(rng.uniform(np.log(12), np.log(1200))))
         seen = np.all((positions > -PIXEL / 2) & (positions < (SIDE - 0.5) * PIXEL), axis=1)
         return ColumnSample(
             image=rng.poisson(signal * dose * PIXEL**2).astype(np.float32),
@@ -77,19 +77,19 @@ NETWORK = TrainedNetwork(
     task="column_depth",
     pixel_size=PIXEL,
     modality="HRTEM",
-    trained_range={"dose": (4.0, 400.0)},
+    trained_range={"dose": (12.0, 1200.0)},
     name="formula",
     sha256="0" * 64,
 )
 
 
-def dataset(structures=Blobs.structures, sampler=None):
-    return ColumnDepthDataset(sampler or Blobs(), structures, epoch_size=8, seed=3, max_depth=DEEPEST)
+def dataset(structures=Blobs.structures, sampler=None, size=8):
+    return ColumnDepthDataset(sampler or Blobs(), structures, epoch_size=size, seed=3, max_depth=DEEPEST)
 
 
 @pytest.fixture(scope="module")
 def read():
-    return measure_posteriors(NETWORK, dataset(), images=400)
+    return measure_posteriors(NETWORK, dataset(size=100), epochs=4)
 
 
 @pytest.fixture(scope="module")
@@ -101,13 +101,13 @@ def halves(read):
 def test_what_is_measured_is_what_was_drawn(read):
     assert len(read) > 4000
     assert set(read.particle) == set(Blobs.structures)
-    assert 4 <= read.dose.min() < 6
-    assert 300 < read.dose.max() <= 400
-    real, high = read.depth > 0, read.dose > 200
+    assert 12 <= read.dose.min() < 18
+    assert 900 < read.dose.max() <= 1200
+    real, high = read.depth > 0, read.dose > 600
     assert real[high].mean() > 0.8
     exact = read.posterior.argmax(1) + 1 == read.depth
     assert exact[real & high].mean() > 0.85
-    assert 0.2 < exact[real & (read.dose < 6)].mean() < 0.6
+    assert 0.2 < exact[real & (read.dose < 18)].mean() < 0.6
 
 
 def test_it_is_read_as_frames_are():
@@ -115,10 +115,10 @@ def test_it_is_read_as_frames_are():
     ours, theirs = (inspect.signature(part).parameters for part in (measure_posteriors, read_depth))
     for name in ("min_separation", "smoothing", "radius"):
         assert ours[name].default == theirs[name].default
-    data = dataset((5,))
-    read = measure_posteriors(NETWORK, data, images=1, tolerance=0.01)
+    data = dataset((5,), size=1)
+    read = measure_posteriors(NETWORK, data, epochs=1, tolerance=0.01)
     read = read.take(read.presence >= theirs["min_probability"].default)
-    sample = data.sample(len(data))
+    sample = data.sample(1)
     frame = Micrograph(image=sample.image, name="x", pixel_size=PIXEL, modality="HRTEM")
     table = read_depth(frame, network=NETWORK).tables[0].data
     inner = table[["y_angstrom", "x_angstrom"]].to_numpy()
@@ -137,11 +137,12 @@ def test_the_same_every_time_and_other_images_than_the_first_epoch():
             drawn.append(super().draw(structure, rng))
             return drawn[-1]
 
-    first, second = (measure_posteriors(NETWORK, dataset(sampler=Spy()), images=6) for _ in range(2))
+    first, second = (measure_posteriors(NETWORK, dataset(sampler=Spy(), size=6), epochs=1) for _ in range(2))
     for name in vars(first):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
-    own = dataset().sample(0)
-    assert all(own.settings["dose"] != sample.settings["dose"] for sample in drawn)
+    doses = [sample.settings["dose"] for sample in drawn]
+    assert len(set(doses)) == len(doses) / 2 == 6
+    assert not {dataset(size=6).sample(index).settings["dose"] for index in range(6)} & set(doses)
 
 
 def test_calibrated_readings_come_true_on_other_particles(halves):
@@ -153,10 +154,11 @@ def test_calibrated_readings_come_true_on_other_particles(halves):
     assert [len(group) for group in groups] == [4, 4]
     for before, after in zip(*groups, strict=True):
         wrong, error = before.estimates()[0].value, after.estimates()[0].value
-        assert error < max(0.05, 0.2 * wrong)
-        assert 0.85 <= after.estimates()[1].value <= 0.99
+        assert error < max(0.05, 0.3 * wrong)
+        covered, right = after.estimates()[1].value, after.right[after.read.depth > 0].mean()
+        assert 0.85 <= covered <= max(0.95, right + 1e-9)  # no less than single depths cover
     whole = judge(unseen, calibration)
-    assert calibration_error(whole.confidence, whole.right) < 0.04
+    assert calibration_error(whole.confidence, whole.right) < 0.05
 
 
 def test_it_remembers_what_came_true(halves):
@@ -194,6 +196,6 @@ def test_what_cannot_be_calibrated_is_refused():
             return replace(super().draw(structure, rng), settings={})
 
     with pytest.raises(InputError, match="dose"):
-        measure_posteriors(NETWORK, dataset(sampler=Undosed()), images=1)
+        measure_posteriors(NETWORK, dataset(sampler=Undosed()))
     with pytest.raises(InputError, match=r"pixels of 0\.4 Å"):
-        measure_posteriors(replace(NETWORK, pixel_size=0.4), dataset(), images=1)
+        measure_posteriors(replace(NETWORK, pixel_size=0.4), dataset())

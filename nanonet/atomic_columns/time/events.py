@@ -42,6 +42,11 @@ class Events:
     def __len__(self) -> int:
         return len(self.site)
 
+    def taken(self, rows: Int[np.ndarray, " n"]) -> Events:
+        """Return some of the events."""
+        names = ("site", "frame", "frame_low", "frame_high", "before", "after", "doubt")
+        return Events(**{name: getattr(self, name)[rows] for name in names})
+
     @property
     def probability(self) -> Float[np.ndarray, " e"]:
         """1 - doubt."""
@@ -155,7 +160,7 @@ def _times(
 
 
 def _merged(crossings: Events) -> Events:
-    """Join crossings of neighbouring levels that cannot be told apart in time into events of several atoms."""
+    """Join crossings of neighbouring levels that overlap in time into events of several atoms."""
     rise = crossings.after > crossings.before
     level = np.minimum(crossings.before, crossings.after)
     order = np.lexsort((np.where(rise, level, -level), rise, crossings.site))
@@ -194,9 +199,4 @@ def _merged(crossings: Events) -> Events:
         after=crossings.after[last],
         doubt=over(crossings.doubt, np.maximum),
     )
-    return _taken(events, np.lexsort((events.frame, events.site)))
-
-
-def _taken(events: Events, rows: np.ndarray) -> Events:
-    names = ("site", "frame", "frame_low", "frame_high", "before", "after", "doubt")
-    return Events(**{name: getattr(events, name)[rows] for name in names})
+    return events.taken(np.lexsort((events.frame, events.site)))

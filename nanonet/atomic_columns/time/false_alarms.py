@@ -12,7 +12,7 @@ from nanonet.atomic_columns.time.groups import Groups, smooth_groups
 
 PER = 1e4
 """Column-frames that rates of false alarms are quoted for: 100 columns and 100 frames."""
-BLOCK = 30
+BLOCK = 10
 """Frames in a row that are drawn together."""
 _WANTED = 10.0  # false alarms that are expected in what is drawn, at the rate that is asked for
 _ROUNDS = 5
@@ -56,7 +56,7 @@ class FalseAlarms:
         return float(np.nextafter(self.doubt[allowed], 0.0))
 
 
-def false_alarms(
+def count_false_alarms(
     likelihood: Float[np.ndarray, "t s depth"],
     groups: Groups,
     events: Events,

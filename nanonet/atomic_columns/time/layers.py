@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from nanonet.atomic_columns.table import LengthUnit
 from nanonet.atomic_columns.time.surface import Surface
 from nanonet.atomic_columns.time.table import LayerTable, layer_columns
 
-MEASURED = ("occupancy", "depth", "gains", "losses")
+MEASURED = ("occupancy", "depth", "gains", "losses", "events")
+"""What layers.csv has of each layer, with intervals."""
 _TAIL = 0.05
 _DRAWS = 2000
 
 
 def layer_table(
     surface: Surface,
-    values: Float[np.ndarray, "s 4"],
+    values: Float[np.ndarray, "s 5"],
     rng: np.random.Generator,
     *,
     unit: LengthUnit,
@@ -29,7 +30,7 @@ def layer_table(
     surface
         Layer and distance of each site.
     values
-        (s, 4) mean over the movie of what `MEASURED` names, for each site.
+        (s, 5) mean over the movie of what `MEASURED` names, for each site.
     rng
         Of the bootstrap.
     unit

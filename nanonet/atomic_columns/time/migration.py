@@ -118,4 +118,4 @@ def _around(values: Float[np.ndarray, "t s"]) -> Float[np.ndarray, "t s"]:
         low, high = np.clip(low, 0, frames), np.clip(high, 0, frames)
         return np.asarray(total[np.maximum(low, high)] - total[low])
 
-    return between(at - _FAR, at - _NEAR + 1) + between(at + _NEAR, at + _FAR + 1)
+    return np.asarray(between(at - _FAR, at - _NEAR + 1) + between(at + _NEAR, at + _FAR + 1))

@@ -84,7 +84,10 @@ def observe(
     evidence
         Exponent of the odds by which stray maxima are told from sites.
     prior
-        (D + 1,) chance of each depth that the network was trained with; None takes `default_prior`.
+        (D + 1,) chance of each depth that the network was trained with; None for a uniform one, which
+        divides by nothing. A network knows from a column's neighbours what is likely there, so a prior
+        that is the same everywhere is divided by at a loss: with a mean of the posteriors of a movie, exact
+        depths of simulated ceria fell from 0.51 to 0.35.
     field
         Height and width of the frames [Å or px]; None where no site is ever outside of the frame.
 
@@ -111,13 +114,11 @@ def observe(
         raise InputError("no column of this movie is seen often enough to be followed")
     seen = _seen(candidates, sites)
     inside = _inside(sites, seen, field) & _not_blank(sightings, len(frame))[:, None]
-    chosen = _require_prior(prior, candidates.chance.shape[1])
-    if chosen is None:
-        chosen = default_prior(candidates.chance[seen[seen >= 0]])
+    divisor = _require_prior(prior, candidates.chance.shape[1])
     return Observations(
         sites=sites.position,
-        likelihood=_likelihood(candidates.chance, seen, inside, chosen),
-        prior=chosen,
+        likelihood=_likelihood(candidates.chance, seen, inside, divisor),
+        prior=divisor,
         inside=inside,
         track=sites.track,
         frame=frame,
@@ -125,18 +126,6 @@ def observe(
         spacing=sites.reach / 0.4,
         unit=unit,
     )
-
-
-def default_prior(chance: Float[np.ndarray, "n depth"]) -> Float[np.ndarray, " depth"]:
-    """Return the prior that is divided by where the network's own is not known.
-
-    Parameters
-    ----------
-    chance
-        (n, D + 1) probabilities of all frames and sites.
-    """
-    mean = chance.mean(0, dtype=float)
-    return np.asarray(mean / mean.sum())
 
 
 @dataclass(frozen=True)
@@ -163,9 +152,7 @@ def _frames(probabilities: DepthTable) -> Int[np.ndarray, " t"]:
     return np.arange(number.min(), number.max() + 1)
 
 
-def _candidates(
-    columns: ColumnTable, probabilities: DepthTable, first: int, unit: LengthUnit
-) -> _Candidates:
+def _candidates(columns: ColumnTable, probabilities: DepthTable, first: int, unit: LengthUnit) -> _Candidates:
     keys = ["frame", "column_id"]
     linked = columns.data[[*keys, "track_id"]].dropna()
     joined = probabilities.data.merge(linked, on=keys, how="left", validate="many_to_one")
@@ -213,12 +200,8 @@ def _not_blank(sightings: Sightings, frames: int) -> Bool[np.ndarray, " t"]:
     return np.asarray(np.bincount(sightings.frame, minlength=frames) > 0)
 
 
-def _require_prior(
-    prior: Float[np.ndarray, " depth"] | None, depths: int
-) -> Float[np.ndarray, " depth"] | None:
-    if prior is None:
-        return None
-    values = np.asarray(prior, dtype=float)
+def _require_prior(prior: Float[np.ndarray, " n"] | None, depths: int) -> Float[np.ndarray, " depth"]:
+    values = np.ones(depths) if prior is None else np.asarray(prior, dtype=float)
     if values.shape != (depths,) or not (np.isfinite(values).all() and (values > 0).all()):
         raise InputError(
             f"follow.prior must give a positive chance for each of the depths 0 to {depths - 1}: got {prior}"
@@ -232,7 +215,7 @@ def _likelihood(
     inside: Bool[np.ndarray, "t s"],
     prior: Float[np.ndarray, " depth"],
 ) -> Float[np.ndarray, "t s depth"]:
-    """Return probabilities over their prior; with a small chance a frame says nothing, so none decides all."""
+    """Return probabilities over their prior; no frame decides all, for some say nothing."""
     nothing = UNSEEN * prior / prior[1:].sum()
     nothing[0] = 1.0 - UNSEEN
     told = np.concatenate([chance, nothing[None].astype(np.float32)])

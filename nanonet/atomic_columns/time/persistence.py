@@ -16,12 +16,13 @@ def pool_looks(
 ) -> Float[np.ndarray, "t s depth"]:
     """Return the probability of each depth, given that the frames of a site share most of their error.
 
-    The frames of a movie show one structure through one lens: what a network mistakes in one frame it mistakes
-    in the next. The Markov model, which takes frames for independent, tells well when a column changes, and is
-    far too sure of how deep it is. So its depth is taken as an apparent one. The log likelihoods of the
-    frames in which a site appears a deep are averaged, which removes the noise of the frames, and the average
-    counts as often as independent looks would: of n frames n / (1 + (n - 1) / looks), the design effect of
-    L. Kish, Survey Sampling (1965). That gives the probability of each true depth behind each apparent one.
+    The frames of a movie show one structure through one lens: what a network mistakes in one frame it
+    mistakes in the next. The Markov model, which takes frames for independent, tells well when a column
+    changes, and is far too sure of how deep it is. So its depth is taken as an apparent one. The log
+    likelihoods of the frames in which a site appears a deep are averaged, which removes the noise of the
+    frames, and the average counts as often as independent looks would: of n frames n / (1 + (n - 1) / looks),
+    the design effect of L. Kish, Survey Sampling (1965). That gives the probability of each true depth behind
+    each apparent one.
 
     Parameters
     ----------

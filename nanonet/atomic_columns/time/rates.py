@@ -32,7 +32,7 @@ class RatePrior:
 def learn_dynamics(
     likelihood: Float[np.ndarray, "t s depth"],
     *,
-    prior: RatePrior = RatePrior(),  # noqa: B008 - frozen
+    prior: RatePrior = RatePrior(),
     tolerance: float = 0.01,
     max_rounds: int = 50,
 ) -> Dynamics:
@@ -52,7 +52,9 @@ def learn_dynamics(
     dynamics = prior.dynamics(likelihood.shape[2])
     for _ in range(max_rounds):
         before, dynamics = dynamics, _maximised(count(likelihood, dynamics), prior)
-        change = [abs(np.log(getattr(dynamics, rate) / getattr(before, rate))) for rate in ("gain", "loss", "jump")]
+        change = [
+            abs(np.log(getattr(dynamics, rate) / getattr(before, rate))) for rate in ("gain", "loss", "jump")
+        ]
         if max(change) < tolerance:
             break
     return dynamics

@@ -197,4 +197,4 @@ def _best_history(odds: Float[np.ndarray, "t s"], enter: float) -> Float[np.ndar
         start = np.maximum(left, 0.0) + enter
         left = np.maximum(left, filled + enter)
         filled = np.maximum(filled, start) + now
-    return np.maximum(filled, left)
+    return np.asarray(np.maximum(filled, left))

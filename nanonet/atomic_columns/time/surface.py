@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 _FILLED = 0.5  # mean occupancy from which on a site belongs to the particle
-_NEIGHBOUR = 1.3  # of the spacing: [110] of fcc has neighbours at 1.16 of it, the next of a square lie at 1.41
+_NEIGHBOUR = (
+    1.3  # of the spacing: [110] of fcc has neighbours at 1.16 of it, the next of a square lie at 1.41
+)
 _REGULAR = 0.85  # of the spacing: circumradius; a lattice's own triangles have at most 0.71, a vacancy's 1
 
 
@@ -41,8 +43,8 @@ def find_surface(
     """Return the layer of each site and its distance from the outline.
 
     The particle is made of the Delaunay triangles of filled sites that are as small as those of a lattice
-    (an alpha shape), and of what they enclose: a vacancy inside is no surface, one at the rim is. Filled sites
-    on its border, and those in no triangle, are the first layer.
+    (an alpha shape), and of what they enclose: a vacancy inside is no surface, one at the rim is. Filled
+    sites on its border, and those in no triangle, are the first layer.
 
     Parameters
     ----------

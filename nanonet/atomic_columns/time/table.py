@@ -92,7 +92,9 @@ def depth_table(
     chances = np.concatenate([1.0 - presence[:, None], presence[:, None] * posterior], axis=1)
     number = pd.array(column_id, dtype="Int64")
     number[np.asarray(column_id) == 0] = pd.NA
-    data = pd.DataFrame({"frame": pd.array(np.full(len(positions), frame), dtype="Int64"), "column_id": number})
+    data = pd.DataFrame(
+        {"frame": pd.array(np.full(len(positions), frame), dtype="Int64"), "column_id": number}
+    )
     data[[f"y_{unit}", f"x_{unit}"]] = scaled
     probabilities = pd.DataFrame(
         chances.astype(np.float32), columns=[f"p_{depth}" for depth in range(chances.shape[1])]
@@ -119,7 +121,9 @@ def site_columns(unit: LengthUnit) -> tuple[Column, ...]:
             unit="atoms",
             meaning="most probable number of atoms, from all frames; 0 where there is no column",
         ),
-        Column(name="depth_mean", unit="atoms", meaning="mean of the probabilities of the depths, 0 included"),
+        Column(
+            name="depth_mean", unit="atoms", meaning="mean of the probabilities of the depths, 0 included"
+        ),
         Column(
             name="depth_low",
             unit="atoms",
@@ -161,8 +165,13 @@ def layer_columns(unit: LengthUnit) -> tuple[Column, ...]:
     measured = (
         ("occupancy", "", "mean probability that there is a column"),
         ("depth", "atoms", "mean depth, empty sites included"),
-        ("gains", "per column and frame", "expected changes to more atoms"),
-        ("losses", "per column and frame", "expected changes to fewer atoms"),
+        (
+            "gains",
+            "per column and frame",
+            "expected changes to more atoms; too high where errors come and go like changes",
+        ),
+        ("losses", "per column and frame", "expected changes to fewer atoms, likewise"),
+        ("events", "per column and frame", "changes that are listed in events.csv: a lower mark of both"),
     )
     described = [
         Column(
@@ -200,7 +209,7 @@ def migration_columns(unit: LengthUnit) -> tuple[Column, ...]:
             unit="",
             meaning="losses here with a gain at a neighbour in the same or the next frame, less chance",
         ),
-        Column(name="sent_error", unit="", meaning="standard error of that, from frames far apart"),
+        Column(name="sent_error", unit="", meaning="standard error of that, by counting"),
         Column(
             name="received",
             unit="",
