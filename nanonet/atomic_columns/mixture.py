@@ -7,20 +7,31 @@ channelling makes cross-sections grow faster and phase contrast saturate.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from nanonet.records import InputError
 
+ROUGHNESS = 1.0
+"""Standard deviation of the logarithm of how many columns have one atom more, over those that have not."""
 _FIRST_ROUNDS = 15  # of every start; the best one of each number of components goes on
 _ROUNDS = 150
 _CONVERGED = 1e-5  # change of the log-likelihood per column
-_STARTS = (0.85, 0.93, 1.0, 1.08, 1.18)  # of the step at which the last component lies on the strongest columns
+_STARTS = (
+    0.85,
+    0.93,
+    1.0,
+    1.08,
+    1.18,
+)  # of the step that puts the last component on the strongest columns
 _TOP = 0.98  # quantile of the strengths that stands for the strongest columns
 _WIDTH = 0.1  # of a step, to start with
+_LEAST_WEIGHT = 1e-12
+_LARGEST_CHANGE = 2.0  # of the logarithm of a weight in a round
 _WIDTHS = (0.03, 0.2)  # of a step: narrower a component sits on one column, wider it holds several counts
 
 
@@ -39,37 +50,55 @@ class MixtureModel:
         By how much the steps may differ from one to the next: standard deviation, in steps. 0 keeps the means
         evenly spaced.
     step
-        Strength that the first atom adds, where it is known from a calibration or a simulation (the hybrid
-        method of De wael et al., Phys. Rev. Lett. 119 (2017) 246101, with a single number); None to fit it.
+        Strength of a column of one atom, where it is known; None to fit it.
+    response
+        Strengths of columns of 1, 2, ... atoms over that of one atom, where a simulation tells them (the
+        hybrid method of De wael et al., Phys. Rev. Lett. 119 (2017) 246101): the means bend around these. None
+        for 1, 2, ...; beyond the last they go on with its step.
 
     Raises
     ------
     InputError
-        If the bend is negative, or the step is not positive.
+        If the bend is negative, the step is not positive, or the response does not start with 1 and rise.
     """
 
     offset: Literal["zero", "free"] = "zero"
     widths: Literal["shared", "poisson"] = "shared"
     bend: float = 0.0
     step: float | None = None
+    response: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.bend) and self.bend >= 0):
             raise InputError(f"the bend of a mixture must not be negative, got {self.bend}")
         if self.step is not None and not (np.isfinite(self.step) and self.step > 0):
             raise InputError(f"the step of an atom must be positive, got {self.step}; leave it out to fit it")
+        if self.response is not None and not (
+            len(self.response) > 1 and self.response[0] == 1 and np.all(np.diff(self.response) > 0)
+        ):
+            raise InputError(
+                f"the response of 1, 2, ... atoms must start with 1 and rise, got {list(self.response)}"
+            )
 
     @property
     def fitted(self) -> int:
         """Parameters that are fitted beside the weights, those of the bend not counted."""
         return 1 + (self.step is None) + (self.offset == "free")
 
+    def places(self, most: int) -> Float[np.ndarray, " k"]:
+        """Return the means of columns of 1..most atoms that are expected, in steps."""
+        if self.response is None:
+            return np.arange(1.0, most + 1)
+        known = np.asarray(self.response, dtype=float)
+        beyond = known[-1] + (known[-1] - known[-2]) * np.arange(1, max(most - len(known), 0) + 1)
+        return np.concatenate([known, beyond])[:most]
+
     def relative_variance(self, most: int) -> Float[np.ndarray, " k"]:
         """Return the variance of the components of 1..most atoms over that of the first."""
         return np.arange(1.0, most + 1) if self.widths == "poisson" else np.ones(most)
 
     def prior_precision(self, most: int) -> Float[np.ndarray, "k k"]:
-        """Return the inverse covariance of the means [steps] around 1..most: steps are a random walk."""
+        """Return the inverse covariance of the means [steps] around those expected: steps walk at random."""
         walk = np.tril(np.ones((most, most)))
         inverse = np.linalg.inv(walk @ walk) / self.bend
         return np.asarray(inverse.T @ inverse)
@@ -86,7 +115,7 @@ class Mixtures:
     width
         (b,) its standard deviation beyond the columns' errors: of every component, or of that of one atom.
     places
-        (b, D) means in steps, around 1, 2, ... D.
+        (b, D) means in steps.
     weights
         (b, D) shares of the columns.
     """
@@ -116,8 +145,8 @@ def fit_mixtures(
 ) -> Mixtures:
     """Fit mixtures of 1, 2, ... ``most`` components by expectation maximisation, each from several steps.
 
-    The weights have a flat prior, of which the largest density in the logarithms of the weights is taken: as
-    if each component held one column more.
+    The weights are smooth to a certain degree: their logarithms are a random walk along the numbers of atoms
+    by about an e-fold a step. Particles have columns of neighbouring depths.
 
     Parameters
     ----------
@@ -156,13 +185,14 @@ def _start(
     """Return mixtures of each number of components and each share of its natural step, equally weighted."""
     numbers = np.arange(1, most + 1)
     top = max(float(np.quantile(strengths, _TOP)), float(np.finfo(float).tiny))
-    step = np.concatenate([shares * (model.step or top / number) for number in numbers])
+    places = model.places(most)
+    step = np.concatenate([shares * (model.step or top / place) for place in places])
     weights = (numbers <= np.repeat(numbers, len(shares))[:, None]).astype(float)
     return Mixtures(
         offset=np.zeros(len(step)),
         step=step,
         width=_WIDTH * step,
-        places=np.tile(numbers.astype(float), (len(step), 1)),
+        places=np.tile(places, (len(step), 1)),
         weights=weights / weights.sum(1, keepdims=True),
     )
 
@@ -207,12 +237,13 @@ def _maximised(
     share: Float[np.ndarray, "b n k"],
 ) -> Mixtures:
     """Return the mixtures of a higher expected likelihood: weights, then means, then widths."""
-    weights = np.where(state.weights > 0, share.sum(1) + 1, 0.0)
     mean, variance = state.components(model)
     total = variance[:, None] + errors[:, None] ** 2
     information, pull = (share / total).sum(1), (share * strengths[:, None] / total).sum(1)
     offset, step = _line(information, pull, state, model)
-    places = _bent(information, pull - offset[:, None] * information, step, model) if model.bend else state.places
+    places = (
+        _bent(information, pull - offset[:, None] * information, step, model) if model.bend else state.places
+    )
     mean = offset[:, None] + step[:, None] * places
     part = variance[:, None] / total  # of a deviation that is the column's own
     own = part**2 * (strengths[:, None] - mean[:, None]) ** 2 + part * errors[:, None] ** 2
@@ -223,8 +254,41 @@ def _maximised(
         step=step,
         width=np.clip(width, _WIDTHS[0] * step, _WIDTHS[1] * step),
         places=places,
-        weights=weights / weights.sum(1, keepdims=True),
+        weights=_smooth(share.sum(1), state.weights),
     )
+
+
+def smoothness(there: Bool[np.ndarray, "b k"]) -> Float[np.ndarray, "b k k"]:
+    """Return the prior precision of the logarithms of the weights of the components that are there."""
+    linked = (there[:, 1:] & there[:, :-1]) / ROUGHNESS**2
+    most = there.shape[1]
+    steps = np.eye(most)[1:] - np.eye(most)[:-1]
+    return np.asarray(np.einsum("bs,sk,sl->bkl", linked, steps, steps))
+
+
+def _smooth(numbers: Float[np.ndarray, "b k"], weights: Float[np.ndarray, "b k"]) -> Float[np.ndarray, "b k"]:
+    """Return weights that are nearer to the most probable ones, by a Newton step of their logarithms.
+
+    Parameters
+    ----------
+    numbers
+        Expected columns of each component.
+    weights
+        Those before; 0 where there is no component.
+    """
+    there = weights > 0
+    log = np.where(there, np.log(np.maximum(weights, _LEAST_WEIGHT)), 0.0)
+    total = numbers.sum(1)[:, None]
+    prior = smoothness(there)
+    spread = (weights[:, :, None] * np.eye(weights.shape[1])) - weights[:, :, None] * weights[:, None, :]
+    # The logarithms have a common constant, and are nothing where there is no component: a ridge holds these.
+    normal = (
+        total[:, :, None] * spread + prior + np.where(there, 1e-6, 1.0)[:, :, None] * np.eye(weights.shape[1])
+    )
+    slope = np.where(there, numbers - total * weights - (prior @ log[:, :, None])[:, :, 0], 0.0)
+    log += np.clip(np.linalg.solve(normal, slope[:, :, None])[:, :, 0], -_LARGEST_CHANGE, _LARGEST_CHANGE)
+    share = np.where(there, np.maximum(np.exp(log - log.max(1, keepdims=True)), _LEAST_WEIGHT), 0.0)
+    return np.asarray(share / share.sum(1, keepdims=True))
 
 
 def _line(
@@ -258,6 +322,6 @@ def _bent(
     most = information.shape[1]
     prior = model.prior_precision(most)
     normal = prior + (step[:, None] ** 2 * information)[:, :, None] * np.eye(most)
-    right = step[:, None] * pull + prior @ np.arange(1.0, most + 1)
+    right = step[:, None] * pull + prior @ model.places(most)
     places = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
     return np.asarray(np.maximum.accumulate(places, axis=1))

@@ -8,11 +8,18 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from nanonet.atomic_columns.mixture import MixtureModel, Mixtures, expected, fit_mixtures
+from nanonet.atomic_columns.mixture import (
+    ROUGHNESS,
+    MixtureModel,
+    Mixtures,
+    expected,
+    fit_mixtures,
+    smoothness,
+)
 
 Criterion = Literal["evidence", "icl"]
 
-_LEAST_CURVATURE = 0.05  # of the log posterior: flatter directions end at the prior
+_LEAST_CURVATURE = 0.5  # of the log posterior: flatter directions end at the prior
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +90,10 @@ def count_atoms(
         probability = np.exp(log - log.max())
     probability /= probability.sum()
     return Counts(
-        mixtures=mixtures, icl=icl, probability=probability, posterior=np.tensordot(probability, share, axes=1)
+        mixtures=mixtures,
+        icl=icl,
+        probability=probability,
+        posterior=np.tensordot(probability, share, axes=1),
     )
 
 
@@ -97,8 +107,8 @@ def log_evidence(
 
     Laplace's method, in the logarithms of weights and step, with the information that is observed: that of
     complete data less what not knowing the components takes away (Louis, J. R. Stat. Soc. B 44 (1982) 226).
-    Priors are flat for the weights, of one e-fold for the step, and the bend's for the places; offset and
-    width stay as they are. A constant that all share is left out.
+    Priors are those of the fit for weights and places, and one e-fold for the step; offset and width stay as
+    they are. A constant that all share is left out.
     """
     likelihood, share = expected(strengths, errors, model, mixtures)
     found = [
@@ -116,8 +126,6 @@ def _penalty(
     share: Float[np.ndarray, "n k"],
 ) -> float:
     """Return prior and volume of the posterior of a mixture that has all of k components."""
-    from scipy.special import gammaln
-
     count = share.shape[1]
     weights, places, step = mixture.weights[0, :count], mixture.places[0, :count], float(mixture.step[0])
     mean, variance = (part[0, :count] for part in mixture.components(model))
@@ -126,22 +134,28 @@ def _penalty(
     information = step**2 * (share / total).sum(0)
     spread = np.diag(weights) - np.outer(weights, weights)
     complete = _Blocks(
-        weights=(len(strengths) + count) * spread,
+        weights=len(strengths) * spread + smoothness(weights[None] > 0)[0],
         places=np.diag(information),
         step=float(places**2 @ information) + 1.0,
         places_step=places * information,
     )
-    prior = gammaln(count) + np.log(weights).sum() + 0.5 * (count - 1) * np.log(2 * np.pi)
+    prior = -0.5 * float(np.sum(np.diff(np.log(weights)) ** 2)) / ROUGHNESS**2 - (count - 1) * np.log(
+        ROUGHNESS
+    )
     matrix = complete.matrix() - _missing(share, pull, step * (strengths[:, None] - mean) / total, places)
     bent = np.arange(count, 2 * count)
     if model.bend:
         precision = model.prior_precision(count)
-        off = places - np.arange(1, count + 1)
+        off = places - model.places(count)
         matrix[np.ix_(bent, bent)] += precision
         prior += -0.5 * float(off @ precision @ off) + 0.5 * np.linalg.slogdet(precision)[1]
-    kept = np.r_[0 : count - 1, bent if model.bend else [], 2 * count if model.step is None else []].astype(int)
+    # The logarithms of the weights as the changes from each to the next, of which there is one less.
+    turn = np.eye(2 * count + 1)
+    turn[:count, :count] = np.tril(np.ones((count, count)))
+    matrix = turn.T @ matrix @ turn
+    kept = [*range(1, count), *(bent if model.bend else []), *([2 * count] if model.step is None else [])]
     curvature = np.linalg.eigvalsh(matrix[np.ix_(kept, kept)])
-    return float(prior - 0.5 * np.log(np.maximum(curvature, _LEAST_CURVATURE)).sum())
+    return prior - 0.5 * float(np.log(np.maximum(curvature, _LEAST_CURVATURE)).sum())
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nanonet.models.dense_convolutions import dense_convolutions
 from nanonet.models.normalise import ContrastNormalisation
-from nanonet.models.unet import initialise, pad
+from nanonet.models.unet import Normalisation, initialise, normalisation_layer, pad
 from nanonet.records import InputError
 
 
 class MixedScaleDense(nn.Module):
     """Raw counts (b, in_channels, y, x) of any size to logits (b, classes, y, x).
 
-    All layers are as fine as the image and see it at scales that differ by their dilation; each reads all
-    maps before it, and the logits are combinations of all maps. It has a tenth of the weights of a U-Net.
+    All layers are as fine as the image and see it at scales that differ by their dilation; each reads the
+    maps of all layers before it, reflected at the borders, and the logits are combinations of all maps. It
+    has a tenth of the weights of a U-Net.
 
     Parameters
     ----------
@@ -34,6 +36,8 @@ class MixedScaleDense(nn.Module):
     stride
         Pixels of the image along each axis that are folded into channels, and unfolded from them in the end,
         as in `nanonet.models.unet.UNet`.
+    normalisation
+        Of the layers, as in `nanonet.models.unet.UNet`; Pelt and Sethian have "none", which learns slower.
 
     Raises
     ------
@@ -47,8 +51,9 @@ class MixedScaleDense(nn.Module):
         classes: int = 11,
         width: int = 16,
         depth: int = 12,
-        dilations: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8),
+        dilations: Sequence[int] = (1, 2, 3, 4, 5, 6, 7, 8),
         stride: int = 1,
+        normalisation: Normalisation = "batch",
     ) -> None:
         super().__init__()
         numbers = {
@@ -68,15 +73,12 @@ class MixedScaleDense(nn.Module):
         self.dilations = tuple(dilations[layer % len(dilations)] for layer in range(depth))
         first = in_channels * stride**2
         self.normalise = ContrastNormalisation()
-        before = [first + width * layer for layer in range(depth)]
-        self.weights = nn.ParameterList(
-            nn.Parameter(torch.empty(width, channels, 3, 3)) for channels in before
+        self.layers = nn.ModuleList(
+            _layer(first + width * number, width, dilation, normalisation)
+            for number, dilation in enumerate(self.dilations)
         )
-        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(width)) for _ in before)
-        for weight in self.weights:
-            nn.init.kaiming_normal_(weight, nonlinearity="relu")
         self.head = nn.Conv2d(first + width * depth, classes * stride**2, 1)
-        initialise(self.head)
+        self.apply(initialise)
 
     def forward(self, counts: Num[Tensor, "b c y x"]) -> Float[Tensor, "b class y x"]:
         """Return the logits of raw counts."""
@@ -86,11 +88,31 @@ class MixedScaleDense(nn.Module):
         """Return the logits of a normalised image; its sides are padded to a multiple of the stride."""
         height, width = contrast.shape[-2:]
         padded = pad(contrast, self.stride, at_least=self.stride * (max(self.dilations) + 1))
-        maps = dense_convolutions(
-            functional.pixel_unshuffle(padded, self.stride),
-            list(self.weights),
-            list(self.biases),
-            self.dilations,
-        )
+        # Joined maps are copied once a layer: in the type that layers compute in, not in a wider one.
+        maps = as_computed(functional.pixel_unshuffle(padded, self.stride))
+        for layer, dilation in zip(self.layers, self.dilations, strict=True):
+            maps = torch.cat([maps, layer(reflected(maps, dilation))], dim=1)
         logits = functional.pixel_shuffle(self.head(maps), self.stride)
         return logits[..., :height, :width]
+
+
+def _layer(before: int, width: int, dilation: int, normalisation: Normalisation) -> nn.Sequential:
+    plain = normalisation == "none"
+    return nn.Sequential(
+        nn.Conv2d(before, width, 3, dilation=dilation, bias=plain),
+        *([] if plain else [normalisation_layer(width, normalisation)]),
+        nn.ReLU(inplace=True),
+    )
+
+
+def as_computed(features: Float[Tensor, "b c y x"]) -> Float[Tensor, "b c y x"]:
+    """Return features in the type that convolutions compute in here, channels last."""
+    device = features.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else features.dtype
+    return features.to(dtype=dtype, memory_format=torch.channels_last)
+
+
+def reflected(features: Float[Tensor, "b c y x"], margin: int) -> Float[Tensor, "b c v u"]:
+    """Return features with margins all around that reflect them, in their own type even under autocast."""
+    with torch.autocast(features.device.type, enabled=False):
+        return functional.pad(features, (margin,) * 4, mode="reflect")

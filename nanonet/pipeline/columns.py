@@ -10,18 +10,31 @@ from nanonet.atomic_columns.calibration import implied_pixel_size
 from nanonet.atomic_columns.lattice import summarise
 from nanonet.pipeline.conclusion import Conclusion
 from nanonet.pipeline.truth import Comparison, compare, read_truth
-from nanonet.records import ColumnTable, Estimate, FrameResult, LatticeTable, Micrograph, Series, Table
+from nanonet.records import (
+    ColumnTable,
+    Estimate,
+    FrameResult,
+    InputError,
+    LatticeTable,
+    Micrograph,
+    Series,
+    Table,
+    TrainedNetwork,
+)
 from nanonet.report.column_figures import column_figures
+from nanonet.report.reliability import reliability_figures
 
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """read -> columns -> lattice -> link -> (compare with truth) -> report."""
+    """read -> columns -> lattice -> link -> follow -> (compare with truth) -> report."""
 
     name: ClassVar[str] = "columns"
     columns: Callable[[Micrograph], FrameResult]
     lattice: Callable[[Micrograph, ColumnTable], LatticeTable]
     link: Callable[[ColumnTable], ColumnTable]
+    follow: Callable[..., tuple[Table, ...]]
+    network: TrainedNetwork | None = None
     truth: str | None = None
     known_cell: Sequence[float] | None = None
 
@@ -35,26 +48,56 @@ class Columns:
         table = cast(ColumnTable, found.tables[0])
         return FrameResult(
             frame=micrograph.frame,
-            tables=(table, self.lattice(micrograph, table)),
+            tables=(table, self.lattice(micrograph, table), *found.tables[1:]),
             maps=found.maps,
             warnings=found.warnings,
         )
 
     def conclude(self, tables: Mapping[str, Table], series: Series) -> Conclusion:
-        """Link the columns of a movie through time, compare with the truth where it is known, and sum up."""
+        """Follow the columns of a movie, compare with the truth where it is known, and sum up."""
         columns = cast(ColumnTable, tables["columns"])
         lattice = cast(LatticeTable, tables["lattice"])
+        followed: tuple[Table, ...] = ()
+        warnings: tuple[str, ...] = ()
         if series.is_movie:
             columns = self.link(columns)
+            followed, warnings = self._followed(columns, tables, series)
+        time = {table.stem: table for table in followed}
         score = compare(columns, read_truth(self.truth)) if self.truth is not None else Comparison()
         ruler: tuple[Estimate, ...] = ()
         if self.known_cell is not None:
             ruler = implied_pixel_size(lattice, series.pixel_size or 1.0, self.known_cell)
-        return Conclusion(
-            tables=(columns, lattice, *score.tables),
-            estimates=(*score.estimates, _count(columns, series), *summarise(lattice), *ruler),
-            figures=column_figures(columns, lattice, score.pairs),
+        calibration = self.network.calibration if self.network is not None else None
+        figures = column_figures(
+            columns,
+            lattice,
+            score.pairs,
+            sites=time.get("sites"),
+            events=time.get("events"),
+            layers=time.get("layers"),
+            frame_time=series.stacks[0].frame_time if series.is_movie else None,
+            reliability=() if calibration is None else reliability_figures(calibration),
         )
+        return Conclusion(
+            tables=(columns, lattice, *followed, *score.tables),
+            estimates=(*score.estimates, _count(columns, series), *summarise(lattice), *ruler),
+            figures=figures,
+            warnings=warnings,
+        )
+
+    def _followed(
+        self, columns: ColumnTable, tables: Mapping[str, Table], series: Series
+    ) -> tuple[tuple[Table, ...], tuple[str, ...]]:
+        """Return what a movie tells beyond its frames, or why it tells nothing."""
+        probabilities = tables.get("depth_probabilities")
+        if probabilities is None:
+            return (), ()
+        _, height, width = series.stacks[0].shape
+        scale = series.pixel_size or 1.0
+        try:
+            return self.follow(columns, probabilities, field=(height * scale, width * scale)), ()
+        except InputError as error:
+            return (), (f"the columns were not followed through time: {error}",)
 
 
 def _count(columns: ColumnTable, series: Series) -> Estimate:

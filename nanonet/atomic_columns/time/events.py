@@ -192,7 +192,7 @@ def _merged(crossings: Events) -> Events:
 
     events = Events(
         site=crossings.site[first],
-        frame=np.array([int(np.median(crossings.frame[group])) for group in groups], dtype=int),
+        frame=np.array([sorted(crossings.frame[group])[len(group) // 2] for group in groups], dtype=int),
         frame_low=over(crossings.frame_low, np.minimum),
         frame_high=over(crossings.frame_high, np.maximum),
         before=crossings.before[first],

@@ -8,14 +8,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nanonet.atomic_columns.time.events import LEAST, Events, find_events
-from nanonet.atomic_columns.time.groups import Groups, smooth_groups
+from nanonet.atomic_columns.time.groups import Groups, posterior_of
 
 PER = 1e4
 """Column-frames that rates of false alarms are quoted for: 100 columns and 100 frames."""
-BLOCK = 10
-"""Frames in a row that are drawn together."""
 _WANTED = 10.0  # false alarms that are expected in what is drawn, at the rate that is asked for
-_ROUNDS = 5
+_ROUNDS = 2
+_SURER = 0.1
 _BYTES = 2**26
 _MOST = 300  # movies: what is drawn of a tiny one
 
@@ -63,7 +62,7 @@ def count_false_alarms(
     rng: np.random.Generator,
     *,
     rate: float,
-    block: int = BLOCK,
+    block: int = 1,
 ) -> FalseAlarms:
     """Return the events that the same columns would show if they did not change.
 
@@ -74,8 +73,9 @@ def count_false_alarms(
     every event is false. Movies are drawn until 10 false alarms are expected at ``rate``.
 
     Which events there are decides what is steady, and what is found then decides which events are to be
-    believed: so only the believed ones end a steady time, in rounds, until they stay the same. Otherwise
-    what flickers would be cut into steady pieces.
+    believed. So what is steady is found twice, the second time with the events that are believed after the
+    first: otherwise what flickers is cut into pieces that are steady each. (With more rounds, changes that
+    are not believed come to lie in steady times, and fewer and fewer are.)
 
     Parameters
     ----------
@@ -90,14 +90,15 @@ def count_false_alarms(
     rate
         False alarms per 100 columns and 100 frames that are asked for.
     block
-        Frames in a row that are drawn together: as many as errors last.
+        Frames in a row that are drawn together. More than one keeps errors that last for some frames, and
+        with them short changes that were missed: where columns change often, few events are believed then.
     """
     shape = likelihood.shape[:2]
     believed = np.ones(len(events), dtype=bool)
     for _ in range(_ROUNDS):
         steady = _longest_steady(shape, events, believed)
         found = _in_static_movies(likelihood, groups, steady, rng, rate=rate, block=block)
-        before, believed = believed, believed & (events.doubt <= found.most_doubt(rate))
+        before, believed = believed, believed & (events.doubt <= _SURER * found.most_doubt(rate))
         if (before == believed).all():
             break
     return found
@@ -140,7 +141,7 @@ def _in_static_movies(
     for first in range(0, len(chosen), at_once):
         some = chosen[first : first + at_once]
         drawn = _resampled(frames, steady[some], rng, block)
-        posterior = smooth_groups(likelihood[drawn, some], groups.taken(some)).posterior
+        posterior = posterior_of(likelihood[drawn, some], groups.taken(some))
         doubts.append(find_events(posterior).doubt)
     return FalseAlarms(doubt=np.sort(np.concatenate(doubts)), column_frames=float(frames * len(chosen)))
 

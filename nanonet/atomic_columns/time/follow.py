@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from nanonet.atomic_columns.time.events import Events, find_events
-from nanonet.atomic_columns.time.false_alarms import BLOCK, count_false_alarms
+from nanonet.atomic_columns.time.false_alarms import count_false_alarms
 from nanonet.atomic_columns.time.groups import learn_groups, smooth_groups
 from nanonet.atomic_columns.time.layers import layer_table
 from nanonet.atomic_columns.time.markov import KINDS, Smoothed
@@ -32,10 +32,10 @@ def follow(
     probabilities: DepthTable,
     *,
     prior: Sequence[float] | None = None,
-    evidence: float = 1.0,
+    evidence: float = 0.5,
     looks: float = 1.5,
     false_alarms: float = 0.05,
-    block: int = BLOCK,
+    block: int = 1,
     field: tuple[float, float] | None = None,
 ) -> tuple[Table, ...]:
     """Put the frames of a movie together: the depth of each column over time, events, layers, migration.
@@ -61,7 +61,7 @@ def follow(
     false_alarms
         Events per 100 columns and 100 frames that columns which do not change may show.
     block
-        Frames in a row that false alarms are counted with: at least as many as a network reads together.
+        Frames in a row that are kept together where false alarms are counted.
     field
         Height and width of the frames [Å or px]; None where no column is ever outside of the frame.
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from nanonet.atomic_columns.time.markov import KINDS, Dynamics, Smoothed, most_probable_path, smooth
-from nanonet.atomic_columns.time.rates import RatePrior, learn_dynamics
+from nanonet.atomic_columns.time.markov import KINDS, Dynamics, Smoothed, posterior, smooth
+from nanonet.atomic_columns.time.rates import RATE_PRIOR, RatePrior, learn_dynamics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ def learn_groups(
     likelihood: Float[np.ndarray, "t s depth"],
     group: Int[np.ndarray, " s"],
     *,
-    prior: RatePrior = RatePrior(),  # noqa: B008 - frozen
+    prior: RatePrior = RATE_PRIOR,
 ) -> Groups:
     """Learn the dynamics of each group from its own sites.
 
@@ -74,9 +74,11 @@ def smooth_groups(likelihood: Float[np.ndarray, "t s depth"], groups: Groups) ->
     return found
 
 
-def paths(likelihood: Float[np.ndarray, "t s depth"], groups: Groups) -> Int[np.ndarray, "t s"]:
-    """Return the most probable sequence of depths of each site: see `markov.most_probable_path`."""
-    path = np.empty(likelihood.shape[:2], dtype=int)
+def posterior_of(
+    likelihood: Float[np.ndarray, "t s depth"], groups: Groups
+) -> Float[np.ndarray, "t s depth"]:
+    """Return the probability of each depth in each frame given all frames: see `markov.posterior`."""
+    found = np.empty(likelihood.shape, dtype=np.float32)
     for members, dynamics in groups:
-        path[:, members] = most_probable_path(likelihood[:, members], dynamics)
-    return path
+        found[:, members] = posterior(likelihood[:, members], dynamics)
+    return found

@@ -71,6 +71,17 @@ class Smoothed:
     log_likelihood: Float[np.ndarray, " s"]
 
 
+def posterior(
+    likelihood: Float[np.ndarray, "t s depth"], dynamics: Dynamics
+) -> Float[np.ndarray, "t s depth"]:
+    """Return the probability of each depth in each frame given all frames: `smooth` without the changes."""
+    found = np.empty(likelihood.shape, dtype=np.float32)
+    for sites in _chunks(likelihood.shape):
+        passed = _passes(likelihood[:, sites], dynamics)
+        found[:, sites] = passed.forward * passed.backward
+    return found
+
+
 def smooth(likelihood: Float[np.ndarray, "t s depth"], dynamics: Dynamics) -> Smoothed:
     """Return the probability of each depth in each frame given all frames, and of each kind of change.
 

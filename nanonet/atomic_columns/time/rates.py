@@ -9,13 +9,16 @@ from jaxtyping import Float
 
 from nanonet.atomic_columns.time.markov import Counts, Dynamics, count
 
+_RESTLESS = 0.9  # changes per column and frame, at most: frames of mere noise ask for more
+
 
 @dataclass(frozen=True, kw_only=True)
 class RatePrior:
     """What is believed of the rates before a movie is seen: so many changes in so many column-frames.
 
-    A gamma distribution, as if ``column_frames`` frames of one column had been seen with ``steps`` gains, as
-    many losses and ``jumps`` larger changes: a movie of 100 columns outweighs the default after 10 frames.
+    As if ``column_frames`` frames of one column had been seen with ``steps`` gains, as many losses and
+    ``jumps`` larger changes: a movie of 100 columns outweighs the default after 10 frames. The first depths
+    start as if ``sites`` sites of even depths had been seen.
     """
 
     steps: float = 1.0
@@ -29,10 +32,13 @@ class RatePrior:
         return Dynamics(gain=step, loss=step, jump=jump, initial=np.full(depths, 1.0 / depths))
 
 
+RATE_PRIOR = RatePrior()
+
+
 def learn_dynamics(
     likelihood: Float[np.ndarray, "t s depth"],
     *,
-    prior: RatePrior = RatePrior(),
+    prior: RatePrior = RATE_PRIOR,
     tolerance: float = 0.01,
     max_rounds: int = 50,
 ) -> Dynamics:
@@ -73,9 +79,12 @@ def _maximised(counts: Counts, prior: RatePrior) -> Dynamics:
     gains, losses = counts.steps[step == 1].sum(), counts.steps[step == -1].sum()
     jumps = counts.steps[np.abs(step) > 1].sum()
     initial = counts.first + prior.sites / depths
-    return Dynamics(
-        gain=float((gains + prior.steps) / (seen[:-1].sum() + prior.column_frames)),
-        loss=float((losses + prior.steps) / (seen[1:].sum() + prior.column_frames)),
-        jump=float((jumps + prior.jumps) / (seen.sum() + prior.column_frames)),
-        initial=initial / initial.sum(),
+    rates = np.array(
+        [
+            (gains + prior.steps) / (seen[:-1].sum() + prior.column_frames),
+            (losses + prior.steps) / (seen[1:].sum() + prior.column_frames),
+            (jumps + prior.jumps) / (seen.sum() + prior.column_frames),
+        ]
     )
+    gain, loss, jump = (rates * min(1.0, _RESTLESS / rates.sum())).tolist()
+    return Dynamics(gain=gain, loss=loss, jump=jump, initial=initial / initial.sum())

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from nanonet.atomic_columns.time.rates import RatePrior
+from nanonet.atomic_columns.time.rates import RATE_PRIOR, RatePrior
 
 _ROUNDS = 3  # of medians, after a least-squares start
 _SURE = 0.01  # a frame's word on whether a column is there is wrong at least this often
@@ -148,7 +148,7 @@ def ever_filled(
     *,
     unseen: float,
     evidence: float,
-    prior: RatePrior = RatePrior(),  # noqa: B008 - frozen
+    prior: RatePrior = RATE_PRIOR,
 ) -> Bool[np.ndarray, " s"]:
     """Return which sites are more probably filled for a while than empty in all frames.
 

@@ -65,8 +65,6 @@ def find_surface(
         ends, lone = ends[~cut[ends].all(axis=1)], lone[~cut[lone]]
     neighbours = _pairs(sites, _NEIGHBOUR * spacing)
     first = np.unique(np.concatenate([ends.ravel(), lone]))
-    if cut is not None:
-        first = first[~cut[first]]
     segments = np.concatenate([ends, np.stack([lone, lone], axis=1)])
     sign = np.where(occupancy >= _FILLED, 1.0, -1.0)
     return Surface(

@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 from nanonet.atomic_columns.table import column_columns, column_table
-from nanonet.atomic_columns.time.table import depth_columns, depth_table
-from nanonet.atomic_columns.time.table import DepthTable
+from nanonet.atomic_columns.time.table import DepthTable, depth_columns, depth_table
 from nanonet.records import ColumnTable
 
 DEEPEST = 10
@@ -57,7 +56,9 @@ def readings(depth, rng, *, noise=0.6, lasting=0.0):
     It sees each column's depth with a Gaussian error and knows how wide it is. A share ``lasting`` of the
     variance of the error is the same in all frames of a site.
     """
-    error = np.sqrt(1 - lasting) * rng.normal(size=depth.shape) + np.sqrt(lasting) * rng.normal(size=depth.shape[1])
+    error = np.sqrt(1 - lasting) * rng.normal(size=depth.shape) + np.sqrt(lasting) * rng.normal(
+        size=depth.shape[1]
+    )
     seen = signal(depth) + spread(depth, noise) * error
     every = np.arange(DEEPEST + 1)
     width = spread(every, noise)
