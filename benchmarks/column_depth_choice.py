@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 from column_depth_readers import Follow, Reader, Stage, alone, followed, in_a_row, summed
@@ -44,14 +45,11 @@ def stage(variant: str, *words: str) -> Stage | None:
     return cast("Stage", build(config.columns))
 
 
-def _markov(choice: Choice) -> Reader | None:
-    from nanonet.configuration import build, compose, options
+def _markov(stage: Stage, *, in_a_row: bool) -> Reader:
+    from nanonet.configuration import build, compose
 
-    built = stage("network", f"checkpoint={choice.checkpoint}") if choice.checkpoint else None
-    if built is None or "markov" not in options("infer").get("follow", ()):
-        return None
     config = compose("infer", ["pipeline=columns", "input=unused", "follow=markov"])
-    return followed(built, cast("Follow", build(config.follow)))
+    return followed(stage, cast("Follow", build(config.follow)), in_a_row=in_a_row)
 
 
 def _classical(variant: str) -> Callable[[Choice], Reader | None]:
@@ -88,9 +86,10 @@ READERS: Mapping[str, Callable[[Choice], Reader | None]] = {
     "network": _network(alone),
     "summed_frames": _network(summed),
     "seven_frames": _movie_network(in_a_row),
-    "markov": _markov,
+    "markov": _network(partial(_markov, in_a_row=False)),
+    "seven_frames_markov": _movie_network(partial(_markov, in_a_row=True)),
 }
 """How each reader is made: peak finding without depths, peaks with a Gaussian mixture, the network frame by
 frame, the network on the sum of seven frames, a network that reads seven frames in a row, and a hidden Markov
-model over what the network read frame by frame."""
-MOVIE_READERS = ("summed_frames", "seven_frames", "markov")
+model over what the network read, frame by frame or, as in the pipeline, from frames in a row."""
+MOVIE_READERS = ("summed_frames", "seven_frames", "markov", "seven_frames_markov")

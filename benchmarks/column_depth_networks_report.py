@@ -26,6 +26,8 @@ def resampled(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     chosen = np.random.default_rng(0).integers(len(whole), size=(2000, len(whole)))
     parts = np.append(part.sum(), part[chosen].sum(1))
     wholes = np.append(whole.sum(), whole[chosen].sum(1))
+    if len(whole) < 2:
+        wholes[1:] = 0  # one particle tells nothing of others
     return np.divide(parts, wholes, out=np.full(len(parts), np.nan), where=wholes > 0)
 
 
@@ -33,6 +35,8 @@ def bracket(values: np.ndarray, sign: str = "") -> str:
     """Return the first of resampled values with the 90 % interval of the rest."""
     if not np.isfinite(values[0]):
         return "–"  # of nothing that was found
+    if not np.isfinite(values[1:]).any():
+        return f"{values[0]:{sign}.3f}"
     low, high = np.nanquantile(values[1:], [0.05, 0.95])
     return f"{values[0]:{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]"
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from column_depth_exposures import Exposure
 
-from nanonet.records import ColumnTable, FrameResult, Micrograph, Table
+from nanonet.records import ColumnTable, FrameResult, InputError, Micrograph, Table
 
 Stage = Callable[[Micrograph], FrameResult]
 """A variant of the config group ``columns``: a frame to its columns."""
-Follow = Callable[[ColumnTable, Table], tuple[Table, ...]]
+Follow = Callable[..., tuple[Table, ...]]
 """A variant of the config group ``follow``: columns and their probabilities to a table of sites, ..."""
 TOGETHER = 7
 """Frames that are added up, where frames are."""
@@ -57,14 +57,29 @@ def summed(stage: Stage) -> Reader:
     return read
 
 
-def followed(stage: Stage, follow: Follow) -> Reader:
-    """Return the reader that sees one frame at a time and then follows every place through all frames."""
+def followed(stage: Stage, follow: Follow, *, in_a_row: bool) -> Reader:
+    """Return the reader that follows every place through all frames, each read before.
+
+    As in the pipeline, what cannot be followed stays as it was read.
+
+    Parameters
+    ----------
+    in_a_row
+        Whether each frame is read with those before and after it.
+    """
     from nanonet.atomic_columns.link import link_columns
 
     def read(exposure: Exposure) -> pd.DataFrame:
-        found = [stage(replace(frame, movie=None)) for frame in exposure.series]
-        linked = link_columns(cast("ColumnTable", _joined(found, "columns")))
-        sites = _of_stem(follow(linked, _joined(found, "depth_probabilities")), "sites").data
+        frames = exposure.series if in_a_row else (replace(frame, movie=None) for frame in exposure.series)
+        found = [stage(frame) for frame in frames]
+        columns = link_columns(cast("ColumnTable", _joined(found, "columns")))
+        _, *pixels = exposure.series.stacks[0].shape
+        field = tuple(length * (exposure.series.pixel_size or 1.0) for length in pixels)
+        try:
+            tables = follow(columns, _joined(found, "depth_probabilities"), field=field)
+        except InputError:
+            return _scored(columns.data)
+        sites = _of_stem(tables, "sites").data
         return _scored(sites[sites["depth"] > 0])
 
     return read

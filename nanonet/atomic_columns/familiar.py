@@ -13,15 +13,13 @@ from nanonet.atomic_columns.readout import Reading
 from nanonet.atomic_columns.scale import spacing_range, spots
 from nanonet.records.familiarity import Familiarity
 
-RARE = 0.005
-"""A frame is flagged where fewer than this share of training-like frames are as unusual.
-
-At most one in a hundred may be: the other half is for what the held-out frames do not tell of the threshold.
-"""
+RARE = 0.01
+"""A frame is flagged where fewer than this share of training-like frames are as unusual."""
 FARTHEST = 30.0
 """Normal scores are cut here: what is farther is no less like the training."""
 _TAIL = 0.1  # the share of held-out frames beyond which their scores are taken for exponential
 _TELLING = 3.0  # least normal score that a feature is named for
+_ANY = 40.0  # % off a spacing is that of no lattice, but of columns that were found anyhow
 _SPOTS = 4  # of the power spectrum that make a lattice
 
 _SAYS = {
@@ -76,8 +74,8 @@ _SAYS = {
 _SHAPE_SAYS = {
     4.0: (
         "variations over more than 4 Å are weaker than the training's: was a background subtracted?",
-        "variations over more than 4 Å are stronger than the training's: a support film, contamination, or "
-        "another focus?",
+        "beside the lattice there are stronger variations over more than 4 Å than in the training: a support "
+        "film, contamination, another focus, or a lattice blurred by drift or vibration?",
     ),
     1.8: (
         "fringes of the training's spacings are missing: are pixel size, crystal and zone axis those of the "
@@ -94,7 +92,8 @@ _SHAPE_SAYS = {
 """Of the shape of the spectrum, from each spacing [Å] on: said where it is too weak, and too strong."""
 _LATTICE = ("background", "fringes", "elongation")
 _GROUPS = (
-    ("noise_colour", "noise_growth"),
+    ("noise_colour",),
+    ("noise_growth",),
     ("spacing",),
     _LATTICE,
     ("visibility", "order"),
@@ -125,10 +124,13 @@ def familiarity_warning(
     Returns
     -------
     chance
-        That a frame like those of the training is at least as unusual; None where no columns were found.
+        That a frame like those of the training is at least as unusual; None where no columns were found, and
+        for a frame smaller than the training images, which cannot be compared.
     line
         None for a frame like those of the training.
     """
+    if min(counts.shape) < familiarity.side:
+        return None, None
     found = frame_features(counts, reading, pixel_size=pixel_size, side=familiarity.side)
     if found is None:
         return None, _MISSED if _has_lattice(counts, pixel_size) else _NO_CRYSTAL
@@ -203,10 +205,13 @@ def tail_chance(rank: Float[np.ndarray, " n"], tail: float) -> Float[np.ndarray,
 
 
 def excess(rank: Float[np.ndarray, " n"]) -> float:
-    """Return the mean excess of the scores beyond the start of the tail: its ``tail``."""
+    """Return the mean excess of the scores beyond the start of the tail, and its standard error more.
+
+    So the tail is rather too long than too short, the more so the fewer frames there are.
+    """
     start = standard_normal((1 - _TAIL,))[0]
     beyond = rank[rank > start] - start
-    return float(beyond.mean()) if len(beyond) else 0.5
+    return float(beyond.mean() * (1 + 1 / np.sqrt(len(beyond)))) if len(beyond) else 1.0
 
 
 def _line(
@@ -222,7 +227,7 @@ def _line(
         name = max(group, key=lambda name: abs(by_name[name]))
         score = by_name[name]
         if name == "spacing" and by_name["order"] < -max(_TELLING, abs(score)):
-            continue  # between columns that lie anyhow there is no spacing
+            continue  # columns that lie anyhow have no spacing
         band = int(np.argmax(np.abs(shape)))
         if group is _LATTICE and abs(shape[band]) > max(_TELLING, abs(score)):
             return _shape_line(band, bool(shape[band] > 0), familiarity.side, pixel_size)
@@ -235,6 +240,8 @@ def _spacing_line(features: Float[np.ndarray, " feature"], familiarity: Familiar
     typical = medians(features[:1], familiarity.log_dose, familiarity.features)[0]
     place = NAMES.index("spacing")
     percent = 100 * (np.exp(features[place] - typical[place - 1]) - 1)
+    if abs(percent) > _ANY:
+        return _SAYS["order"][0]
     return (
         f"columns lie {abs(percent):.0f} % {'farther apart' if percent > 0 else 'closer together'} than the "
         "training's: is the pixel size right, and are crystal and zone axis those of the network?"

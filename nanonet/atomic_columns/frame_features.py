@@ -40,10 +40,12 @@ def frame_features(
 ) -> Float[np.ndarray, " feature"] | None:
     """Return the features of a frame, the median over its windows; None where it shows too few columns.
 
+    A frame smaller than a window blurs what is told of its spectrum: it is not to be compared with others.
+
     `NAMES` says the order of the first:
 
-    - ``noise``: log10 of the dose [e/Å²] whose shot noise is that of the highest frequencies.
-    - ``noise_colour``: log of the noise's power around 0.41 cycles/px over that beyond 0.54; 0 is white.
+    - ``noise``: log10 of the dose [e/Å²] whose shot noise is that of the image.
+    - ``noise_colour``: log of the noise's power at frequency 0 over that at Nyquist's; 0 is white.
     - ``noise_growth``: how the variance of the noise grows with the intensity; 1 for counts, 0 for noise that
       is the same everywhere, negative where the contrast was inverted.
     - ``background``: power over the noise of what lies away from all columns, at 0.22 to 0.5 Å⁻¹. It is

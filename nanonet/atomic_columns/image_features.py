@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from jaxtyping import Bool, Float
 
 from nanonet.atomic_columns.noise import frequencies, window
 
 _FLOOR = 0.42  # cycles/px from which on there is noise only
-_COLOUR = ((0.36, 0.46), (0.54, 0.71))  # cycles/px: two bands of noise
+_QUIET = (0.3, 0.7)  # cycles/px between which a crystal shows little
+_RINGS = 8  # of equal areas, in that range
 _SMOOTH = 0.8  # px: of the intensity that the noise grows with
 _BAND = (0.21, 0.72)  # 1/Å: where crystals have their fringes
 _FINEST = 1.2  # 1/Å: end of the shape
@@ -49,19 +52,42 @@ def image_features(
     """
     k = frequencies(contrast.shape)
     plain = _power(contrast, window(contrast.shape))
-    noise = max(float(plain[k > _FLOOR].mean()), 1e-12)
-    near, far = (float(plain[(k > low) & (k < high)].mean()) for low, high in _COLOUR)
+    noise, colour = _noise(plain, k)
     away = _distance(positions, contrast.shape) * pixel_size
     around = _power(contrast, _around(away))
     fringes, shape = _profile(around / noise - 1.0, k / pixel_size, shape_edges(pixel_size, side))
     numbers = [
-        np.log10(1.0 / (noise * pixel_size**2)),
-        np.log(max(near, 1e-12) / max(far, 1e-12)),
+        -np.log10(noise[0, 0] * pixel_size**2),
+        colour,
         _growth(contrast, k),
         _background(contrast, away > _APART, k / pixel_size, noise),
         fringes,
     ]
     return np.concatenate([numbers, shape])
+
+
+def _noise(
+    power: Float[np.ndarray, "y x"], k: Float[np.ndarray, "y x"]
+) -> tuple[Float[np.ndarray, "y x"], float]:
+    """Return the power of the noise at each frequency, and log of its power at 0 over that at Nyquist's.
+
+    The median in a ring speaks for the noise, since a crystal's spots are few. Its logarithm is a straight
+    line in k², as for a detector that spreads electrons by a Gaussian (see `nanonet.atomic_columns.dose`),
+    whose slope is shrunk by its error (James and Stein): noise that may be white is taken for white.
+    """
+    edges = np.sqrt(np.linspace(_QUIET[0] ** 2, _QUIET[1] ** 2, _RINGS + 1))
+    rings = [power[(k >= low) & (k < high)] for low, high in pairwise(edges)]
+    level = np.log([max(float(np.median(ring)) / np.log(2), 1e-12) for ring in rings])
+    square = (edges[1:] ** 2 + edges[:-1] ** 2) / 2
+    # of exponential numbers the log of the median scatters by 1 / (log 2 · sqrt(n)); k and -k are one sample,
+    # and the window leaves half of those
+    certain = np.array([len(ring) for ring in rings]) * np.log(2) ** 2 / 4
+    middle, mean = np.average(square, weights=certain), np.average(level, weights=certain)
+    aside = square - middle
+    spread = float(certain @ aside**2)
+    slope = float(certain @ (aside * level)) / spread
+    slope *= max(0.0, 1.0 - 1.0 / (spread * slope**2)) if slope else 0.0
+    return np.exp(mean + slope * (k.astype(float) ** 2 - middle)), float(-slope * 0.25)
 
 
 def _power(contrast: Float[np.ndarray, "y x"], weight: Float[np.ndarray, "y x"]) -> Float[np.ndarray, "y x"]:
@@ -136,7 +162,7 @@ def _background(
     contrast: Float[np.ndarray, "y x"],
     outside: Bool[np.ndarray, "y x"],
     k: Float[np.ndarray, "y x"],
-    noise: float,
+    noise: Float[np.ndarray, "y x"],
 ) -> float:
     """Return the power over the noise of what lies away from the columns; NaN where too little does."""
     from scipy import fft
@@ -146,5 +172,5 @@ def _background(
     if samples < _LEAST:
         return float("nan")
     passed = fft.ifft2(fft.fft2(contrast, workers=1) * band, workers=1).real
-    excess = float(np.mean(passed[outside] ** 2)) / (noise * float(band.mean())) - 1.0
+    excess = float(np.mean(passed[outside] ** 2)) / float((noise * band).mean()) - 1.0
     return float(_in_noise(excess, samples))

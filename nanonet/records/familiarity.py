@@ -39,7 +39,8 @@ class Familiarity:
         (k, 7) quantiles at `LEVELS` of minus the log density of frames of particles that neither the network
         nor the mixture has seen.
     tail
-        Mean excess of their scores over that of the highest tenth: beyond it they are exponential.
+        Excess of their scores over that where the highest tenth begins, on average and its standard error
+        more: beyond it they are taken for exponential.
     frames, structures
         How many of those frames and particles there were.
 

@@ -24,7 +24,7 @@ _FRAMES_A_PART = 150
 _LEAST_FRAMES = 60
 _SMOOTH = 0.1  # added to the variances of the mixture, of normal scores
 _TOLERANCE = {
-    "noise_colour": 0.05,
+    "noise_colour": 1.0,
     "noise_growth": 0.1,
     "fringes": 0.1,
     "background": 0.2,
@@ -49,8 +49,8 @@ def fit_familiarity(
     training: ColumnDepthDataset,
     held_out: ColumnDepthDataset,
     *,
-    frames: int = 1600,
-    held_out_frames: int = 1200,
+    frames: int = 1000,
+    held_out_frames: int = 1000,
 ) -> Familiarity:
     """Return what the frames of a training are like to its network.
 

@@ -35,7 +35,7 @@ def features_of(sampler, structures, seed):
 
 @pytest.fixture(scope="module")
 def familiarity():
-    training, held_out = features_of(LIKE, range(400), 1), features_of(LIKE, range(1000, 1400), 2)
+    training, held_out = features_of(LIKE, range(400), 11), features_of(LIKE, range(1000, 1400), 12)
     return familiarity_of(training, held_out, np.arange(len(held_out)), side=SIDE)
 
 
@@ -151,3 +151,11 @@ def test_an_unknown_feature_is_taken_for_a_typical_one(familiarity):
     assert line is None
     known[NAMES.index("background")] = np.nan
     assert unfamiliar(known, familiarity, pixel_size=PIXEL)[0] == pytest.approx(chance, abs=0.3)
+
+
+def test_a_frame_smaller_than_the_training_images_is_not_judged(familiarity):
+    image = LatticeSampler(size=SIDE).draw(0, np.random.default_rng(0)).image[: SIDE - 10]
+    assert familiarity_warning(image, read(NETWORK, image), pixel_size=PIXEL, familiarity=familiarity) == (
+        None,
+        None,
+    )

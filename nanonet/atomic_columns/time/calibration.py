@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from nanonet.atomic_columns.time.markov import smooth
-from nanonet.atomic_columns.time.persistence import pool_looks
+from nanonet.atomic_columns.time.events import Events, find_events
+from nanonet.atomic_columns.time.markov import posterior
+from nanonet.atomic_columns.time.persistence import POSSIBLE, pool_between
 from nanonet.atomic_columns.time.rates import learn_dynamics
+from nanonet.atomic_columns.time.steps import mean_reading, settled
 
 _EVIDENCE = (0.03, 10.0)
 _LOOKS = (1.0, 1000.0)
@@ -42,7 +44,7 @@ class Weight:
     evidence
         Exponent of the likelihood of a frame where columns are followed from frame to frame.
     looks
-        Independent looks at the depth of a column that its frames amount to at most: see `pool_looks`.
+        Independent looks at the depth of a column that its frames amount to at most: see `pool_between`.
     log_score
         Mean logarithm of the probability that the truth is given.
     """
@@ -70,10 +72,10 @@ def fit_weight(
     chosen = np.full(depths, 1.0 / depths) if prior is None else prior
 
     def with_evidence(evidence: float) -> Weight:
-        smoothed = [_smoothed(movie, evidence) for movie in movies]
+        changes = [_changes(movie, evidence, chosen) for movie in movies]
 
         def with_looks(looks: float) -> Weight:
-            score = _score(movies, smoothed, chosen, looks)
+            score = _score(movies, changes, chosen, looks)
             return Weight(evidence=evidence, looks=looks, log_score=score)
 
         return _best(with_looks, _LOOKS, tolerance)
@@ -81,22 +83,23 @@ def fit_weight(
     return _best(with_evidence, _EVIDENCE, tolerance)
 
 
-def _smoothed(movie: KnownMovie, evidence: float) -> Float[np.ndarray, "t s depth"]:
+def _changes(movie: KnownMovie, evidence: float, prior: Float[np.ndarray, " depth"]) -> Events:
     tempered = movie.likelihood**evidence
-    return smooth(tempered, learn_dynamics(tempered)).posterior
+    smoothed = posterior(tempered, learn_dynamics(tempered))
+    return settled(find_events(smoothed, least=POSSIBLE), mean_reading(movie.likelihood, prior))
 
 
 def _score(
     movies: Sequence[KnownMovie],
-    smoothed: Sequence[Float[np.ndarray, "t s depth"]],
+    changes: Sequence[Events],
     prior: Float[np.ndarray, " depth"],
     looks: float,
 ) -> float:
     """Return the mean log probability of the truth over all sites and frames."""
     scores = []
-    for movie, posterior in zip(movies, smoothed, strict=True):
+    for movie, found in zip(movies, changes, strict=True):
         inside = np.ones(movie.depth.shape, dtype=bool)
-        pooled = pool_looks(movie.likelihood, posterior, prior=prior, inside=inside, looks=looks)
+        pooled = pool_between(found, movie.likelihood, prior=prior, inside=inside, looks=looks)
         true = np.take_along_axis(pooled, movie.depth[..., None], 2)
         scores.append(np.log(np.maximum(true, _LEAST)).ravel())
     return float(np.concatenate(scores).mean())

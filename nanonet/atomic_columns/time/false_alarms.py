@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from nanonet.atomic_columns.time.events import LEAST, Events, find_events
 from nanonet.atomic_columns.time.groups import Groups, posterior_of
+from nanonet.atomic_columns.time.steps import lasting_noise, settled
 
 PER = 1e4
 """Column-frames that rates of false alarms are quoted for: 100 columns and 100 frames."""
 _WANTED = 10.0  # false alarms that are expected in what is drawn, at the rate that is asked for
-_ROUNDS = 2
-_SURER = 0.1
 _BYTES = 2**26
 _MOST = 300  # movies: what is drawn of a tiny one
 
@@ -57,30 +56,31 @@ class FalseAlarms:
 
 def count_false_alarms(
     likelihood: Float[np.ndarray, "t s depth"],
+    reading: Float[np.ndarray, "t s"],
     groups: Groups,
     events: Events,
     rng: np.random.Generator,
     *,
     rate: float,
-    block: int = 1,
 ) -> FalseAlarms:
     """Return the events that the same columns would show if they did not change.
 
     Shuffling all frames of a movie would test whether their order matters at all, which is not what a false
     alarm is: a column that did change would become a mixture of two depths and flicker. Here each
-    column is made static: its frames are drawn again, with replacement and some in a row, from its longest
-    time without an event, so that the evidence of a frame, with all its ambiguity, is that of the movie, and
-    every event is false. Movies are drawn until 10 false alarms are expected at ``rate``.
+    column is made static: its frames are drawn again, with replacement, from its longest time without an
+    event, so that the evidence of a frame, with all its ambiguity, is that of the movie, and every event is
+    false. As many frames in a row are drawn together as noise lasts: a network that reads frames together
+    says much the same in neighbouring ones. Movies are drawn until 10 false alarms are expected at ``rate``.
 
-    Which events there are decides what is steady, and what is found then decides which events are to be
-    believed. So what is steady is found twice, the second time with the events that are believed after the
-    first: otherwise what flickers is cut into pieces that are steady each. (With more rounds, changes that
-    are not believed come to lie in steady times, and fewer and fewer are.)
+    What this cannot see: errors that come and go like changes, and what a change of one column does to the
+    reading of its neighbours.
 
     Parameters
     ----------
     likelihood
         (t, s, D + 1), tempered as for the events that are to be judged.
+    reading
+        (t, s) mean depth in each frame [atoms].
     groups
         With the dynamics that were learned.
     events
@@ -89,51 +89,10 @@ def count_false_alarms(
         Decides what is drawn.
     rate
         False alarms per 100 columns and 100 frames that are asked for.
-    block
-        Frames in a row that are drawn together. More than one keeps errors that last for some frames, and
-        with them short changes that were missed: where columns change often, few events are believed then.
     """
-    shape = likelihood.shape[:2]
-    believed = np.ones(len(events), dtype=bool)
-    for _ in range(_ROUNDS):
-        steady = _longest_steady(shape, events, believed)
-        found = _in_static_movies(likelihood, groups, steady, rng, rate=rate, block=block)
-        before, believed = believed, believed & (events.doubt <= _SURER * found.most_doubt(rate))
-        if (before == believed).all():
-            break
-    return found
-
-
-def _longest_steady(
-    shape: tuple[int, ...], events: Events, believed: Bool[np.ndarray, " e"]
-) -> Int[np.ndarray, "s 2"]:
-    """Return the first frame of each site's longest time without an event, and the frame after its last."""
-    frames, sites = shape
-    every = np.arange(sites)
-    nothing = np.zeros(sites, dtype=int)
-    # The time in which an event may have been is steady on neither side.
-    site = np.concatenate([every, events.site[believed], every])
-    end = np.concatenate([nothing, events.frame_low[believed], nothing + frames])
-    start = np.concatenate([nothing, events.frame_high[believed], nothing + frames])
-    order = np.lexsort((start, end, site))
-    site, end, start = site[order], end[order], start[order]
-    length = np.where(site[1:] == site[:-1], end[1:] - start[:-1], 0)
-    best = np.lexsort((-length, site[:-1]))
-    first = best[np.searchsorted(site[:-1][best], every)]
-    span = np.stack([start[first], end[first + 1]], axis=1)
-    return np.where(length[first, None] > 0, span, [[0, frames]])
-
-
-def _in_static_movies(
-    likelihood: Float[np.ndarray, "t s depth"],
-    groups: Groups,
-    steady: Int[np.ndarray, "s 2"],
-    rng: np.random.Generator,
-    *,
-    rate: float,
-    block: int,
-) -> FalseAlarms:
     frames, sites, depths = likelihood.shape
+    block = round(lasting_noise(events, reading))
+    steady = _longest_steady((frames, sites), events)
     movies = int(np.clip(np.ceil(_WANTED * PER / rate / (frames * sites)), 1, _MOST))
     at_once = max(1, _BYTES // (4 * frames * depths))
     chosen = np.tile(np.arange(sites), movies)
@@ -142,8 +101,26 @@ def _in_static_movies(
         some = chosen[first : first + at_once]
         drawn = _resampled(frames, steady[some], rng, block)
         posterior = posterior_of(likelihood[drawn, some], groups.taken(some))
-        doubts.append(find_events(posterior).doubt)
+        doubts.append(settled(find_events(posterior), reading[drawn, some]).doubt)
     return FalseAlarms(doubt=np.sort(np.concatenate(doubts)), column_frames=float(frames * len(chosen)))
+
+
+def _longest_steady(shape: tuple[int, int], events: Events) -> Int[np.ndarray, "s 2"]:
+    """Return the first frame of each site's longest time without an event, and the frame after its last."""
+    frames, sites = shape
+    every = np.arange(sites)
+    nothing = np.zeros(sites, dtype=int)
+    # The time in which an event may have been is steady on neither side.
+    site = np.concatenate([every, events.site, every])
+    end = np.concatenate([nothing, events.frame_low, nothing + frames])
+    start = np.concatenate([nothing, events.frame_high, nothing + frames])
+    order = np.lexsort((start, end, site))
+    site, end, start = site[order], end[order], start[order]
+    length = np.where(site[1:] == site[:-1], end[1:] - start[:-1], 0)
+    best = np.lexsort((-length, site[:-1]))
+    first = best[np.searchsorted(site[:-1][best], every)]
+    span = np.stack([start[first], end[first + 1]], axis=1)
+    return np.where(length[first, None] > 0, span, [[0, frames]])
 
 
 def _resampled(

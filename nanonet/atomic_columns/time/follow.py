@@ -14,8 +14,9 @@ from nanonet.atomic_columns.time.layers import layer_table
 from nanonet.atomic_columns.time.markov import KINDS, Smoothed
 from nanonet.atomic_columns.time.migration import find_migration
 from nanonet.atomic_columns.time.observations import Observations, observe
-from nanonet.atomic_columns.time.persistence import pool_looks
+from nanonet.atomic_columns.time.persistence import POSSIBLE, pool_between
 from nanonet.atomic_columns.time.rows import event_table, migration_table, site_table
+from nanonet.atomic_columns.time.steps import mean_reading, settled
 from nanonet.atomic_columns.time.surface import Surface, find_surface
 from nanonet.atomic_columns.time.table import DepthTable
 from nanonet.records import ColumnTable, InputError, Table
@@ -35,15 +36,15 @@ def follow(
     evidence: float = 0.5,
     looks: float = 1.5,
     false_alarms: float = 0.05,
-    block: int = 1,
     field: tuple[float, float] | None = None,
 ) -> tuple[Table, ...]:
     """Put the frames of a movie together: the depth of each column over time, events, layers, migration.
 
     A hidden Markov model tells when each column changed (`markov`), with rates that are learned from the
-    movie, apart for the rim and the inside; how deep it is follows from the frames between changes, whose
-    errors are mostly the same ones (`persistence`). An event is believed where columns that do not change
-    would show fewer than ``false_alarms`` as certain ones (`false_alarms`).
+    movie, apart for the rim and the inside; changes move the reading by whole atoms (`steps`). How deep a
+    column is follows from the frames between changes, whose errors are mostly the same ones
+    (`persistence`). An event is believed where columns that do not change would show fewer than
+    ``false_alarms`` as certain ones (`false_alarms`).
 
     Parameters
     ----------
@@ -60,8 +61,6 @@ def follow(
         Independent looks at the depth of a column that all its frames amount to at most, from 1.
     false_alarms
         Events per 100 columns and 100 frames that columns which do not change may show.
-    block
-        Frames in a row that are kept together where false alarms are counted.
     field
         Height and width of the frames [Å or px]; None where no column is ever outside of the frame.
 
@@ -75,7 +74,7 @@ def follow(
     InputError
         If a number is out of its range, the columns were not linked, or none is seen often enough.
     """
-    _require(evidence=evidence, looks=looks, false_alarms=false_alarms, block=block)
+    _require(evidence=evidence, looks=looks, false_alarms=false_alarms)
     rng = np.random.default_rng([0])
     observed = observe(
         columns,
@@ -88,11 +87,13 @@ def follow(
     likelihood = observed.likelihood ** np.float32(evidence)
     groups = learn_groups(likelihood, _rim_or_inside(surface))
     smoothed = smooth_groups(likelihood, groups)
-    found = find_events(smoothed.posterior)
-    alarms = count_false_alarms(likelihood, groups, found, rng, rate=false_alarms, block=block)
+    reading = mean_reading(observed.likelihood, observed.prior)
+    found = settled(find_events(smoothed.posterior), reading)
+    alarms = count_false_alarms(likelihood, reading, groups, found, rng, rate=false_alarms)
     events = found.taken(np.flatnonzero(found.doubt <= alarms.most_doubt(false_alarms)))
-    posterior = pool_looks(
-        observed.likelihood, smoothed.posterior, prior=observed.prior, inside=observed.inside, looks=looks
+    possible = settled(find_events(smoothed.posterior, least=POSSIBLE), reading)
+    posterior = pool_between(
+        possible, observed.likelihood, prior=observed.prior, inside=observed.inside, looks=looks
     )
     surface = _surface(observed, _mean(1.0 - posterior[..., 0], observed), field)
     gains, losses = (smoothed.changes[..., kinds].sum(2) for kinds in (_UP, _DOWN))
@@ -112,13 +113,12 @@ def unfollowed(
     return ()
 
 
-def _require(*, evidence: float, looks: float, false_alarms: float, block: int) -> None:
+def _require(*, evidence: float, looks: float, false_alarms: float) -> None:
     for name, value in (("evidence", evidence), ("false_alarms", false_alarms)):
         if not (np.isfinite(value) and value > 0):
             raise InputError(f"follow.{name} must be positive, got {value}")
-    for name, value in (("looks", looks), ("block", block)):
-        if not value >= 1:
-            raise InputError(f"follow.{name} must be at least 1, got {value}")
+    if not looks >= 1:
+        raise InputError(f"follow.looks must be at least 1, got {looks}")
 
 
 def _mean(values: Float[np.ndarray, "t s"], observed: Observations) -> Float[np.ndarray, " s"]:

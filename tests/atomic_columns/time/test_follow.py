@@ -117,7 +117,7 @@ def test_short_movies(make, frames):
 
 
 @pytest.mark.parametrize(
-    "knobs", [{"evidence": 0.0}, {"looks": 0.5}, {"false_alarms": -1.0}, {"false_alarms": 0.0}, {"block": 0}]
+    "knobs", [{"evidence": 0.0}, {"looks": 0.5}, {"false_alarms": -1.0}, {"false_alarms": 0.0}]
 )
 def test_bad_knobs(tables, knobs):
     with pytest.raises(InputError, match=f"follow.{next(iter(knobs))} must be"):
