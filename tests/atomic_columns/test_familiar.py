@@ -75,7 +75,7 @@ def test_at_most_one_in_a_hundred_frames_like_the_training_is_flagged(familiarit
         ({"stretch": 1.1}, "farther apart"),
         ({"stretch": 0.9}, "closer together"),
         ({"blur": 0.6}, "fainter|weaker|other spacings|over more than 4"),
-        ({"jitter": 0.7}, "less regularly|differ|fringes|closer|farther"),
+        ({"jitter": 0.7}, "less regularly|differ|fringes|closer|farther|blurred|elongated"),
         ({"texture": 0.1}, "structure|over more|other spacings"),
     ],
 )

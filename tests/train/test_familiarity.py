@@ -9,6 +9,7 @@ import pytest
 from lattice_images import PIXEL, LatticeSampler, height_reader, read
 
 from nanonet.atomic_columns.familiar import familiarity_warning
+from nanonet.atomic_columns.frame_features import NAMES
 from nanonet.data.column_depth import ColumnDepthDataset
 from nanonet.records import InputError
 from nanonet.records.familiarity import familiarity_from
@@ -76,7 +77,7 @@ def test_of_several_frames_the_middle_one_is_judged():
         )
         for sampler in (LatticeSampler(size=SIDE), InARow(size=SIDE))
     )
-    spacing = [one.features[:, 6, 3] for one in (plain, movie)]
+    spacing = [one.features[:, NAMES.index("spacing") - 1, 3] for one in (plain, movie)]
     np.testing.assert_allclose(spacing[1], spacing[0], atol=0.05)
 
 

@@ -56,9 +56,12 @@ def follow(
         Chance of each depth 0..D that the network was trained with, which its probabilities are divided by;
         None divides by nothing.
     evidence
-        Exponent of what a frame says, where changes are sought: below 1 where errors last for some frames.
+        Exponent of what a frame says, where changes are sought. More finds more changes, and more that are
+        none. On simulated ceria read by a network of seven frames, false alarms stay near what is asked at
+        0.5, not at 1; `calibration.fit_weight` finds it for depths, from movies with truth.
     looks
-        Independent looks at the depth of a column that all its frames amount to at most, from 1.
+        Independent looks at the depth of a column that all its frames amount to at most, from 1; on the same
+        movies 1.6 to 2.3 were most likely, and 1.5 errs on the side of wide intervals.
     false_alarms
         Events per 100 columns and 100 frames that columns which do not change may show.
     field

@@ -85,9 +85,9 @@ def observe(
         Exponent of the odds by which stray maxima are told from sites.
     prior
         (D + 1,) chance of each depth that the network was trained with; None for a uniform one, which
-        divides by nothing. A network knows from a column's neighbours what is likely there, so a prior
-        that is the same everywhere is divided by at a loss: with a mean of the posteriors of a movie, exact
-        depths of simulated ceria fell from 0.51 to 0.35.
+        divides by nothing. A network knows from a column's neighbours what is likely there, so a prior that
+        is the same everywhere says little: with the mean of the posteriors, columns of simulated ceria that
+        change were read worse (exact 0.74 against 0.80 at 400 e/Å² a frame), and fewer changes were found.
     field
         Height and width of the frames [Å or px]; None where no site is ever outside of the frame.
 
