@@ -10,10 +10,11 @@ from jaxtyping import Bool, Float
 from nanonet.atomic_columns.align import aligned
 from nanonet.atomic_columns.calibrate import calibrated, calibrated_presence, interval_level
 from nanonet.atomic_columns.dose import noise_equivalent_dose
+from nanonet.atomic_columns.familiar import familiarity_warning
 from nanonet.atomic_columns.fusion import fuse
 from nanonet.atomic_columns.range import range_warnings
 from nanonet.atomic_columns.readout import Reading, narrowest_interval, read_columns
-from nanonet.atomic_columns.table import column_table
+from nanonet.atomic_columns.table import column_table, frame_table
 from nanonet.atomic_columns.time.table import depth_table
 from nanonet.atomic_columns.volumes import measure_volumes
 from nanonet.records import (
@@ -75,7 +76,8 @@ def read_depth(
     Returns
     -------
     FrameResult
-        The columns; the probabilities of every depth of these and of less probable ones; the maps "depth"
+        The columns; what is known of the frame; the probabilities of every depth of these columns and of less
+        probable ones; the maps "depth"
         (mean depth, 0 in the background) and "confidence" (probability of the most probable class) at the
         size of the frame; a warning for each way in which the frame is unlike those of the training.
 
@@ -109,6 +111,7 @@ def read_depth(
         min_probability=_CANDIDATE,
     )
     dose = micrograph.dose or noise_equivalent_dose(micrograph)
+    chance, unlike = _unlike(reading, counts[len(counts) // 2], network)
     reading, level = _believed(reading, dose, network.calibration)
     sure = reading.presence >= min_probability
     if intensity and network.modality in _ADDS_UP:
@@ -121,11 +124,13 @@ def read_depth(
         frame=micrograph.frame,
         pixel_size=micrograph.pixel_size,
     )
+    warnings = (*range_warnings(micrograph, network), *unlike)
+    judged = frame_table(micrograph.frame, dose=dose, chance=chance, warnings=warnings)
     return FrameResult(
         frame=micrograph.frame,
-        tables=(_table(micrograph, reading.where(sure), step, level), candidates),
+        tables=(_table(micrograph, reading.where(sure), step, level), judged, candidates),
         maps=_maps(probabilities, micrograph.image.shape, step),
-        warnings=range_warnings(micrograph, network),
+        warnings=warnings,
     )
 
 
@@ -176,6 +181,18 @@ def _believed(reading: Reading, dose: float | None, calibration: Calibration | N
     presence = calibrated_presence(reading.presence, dose, calibration)
     posterior = calibrated(reading.posterior, dose, calibration)
     return replace(reading, presence=presence, posterior=posterior), interval_level(dose, calibration)
+
+
+def _unlike(
+    reading: Reading, counts: Float[np.ndarray, "y x"], network: TrainedNetwork
+) -> tuple[float | None, tuple[str, ...]]:
+    """Return the chance of so unusual a frame in training, and in what it is unusual."""
+    if network.familiarity is None:
+        return None, ()
+    chance, line = familiarity_warning(
+        counts, reading, pixel_size=network.pixel_size, familiarity=network.familiarity
+    )
+    return chance, () if line is None else (line,)
 
 
 def _sharpened(

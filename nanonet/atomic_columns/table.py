@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from nanonet.records import Column, ColumnTable
+from nanonet.records import Column, ColumnTable, FrameTable
 
 LengthUnit = Literal["angstrom", "px"]
 
@@ -91,6 +91,53 @@ def lattice_columns(unit: LengthUnit) -> tuple[Column, ...]:
         Column(name="n_columns", unit="", meaning="atomic columns that the lattice was fitted to")
     )
     return tuple(described)
+
+
+def frame_columns() -> tuple[Column, ...]:
+    """Return the columns of frames.csv in order."""
+    return (
+        Column(name="frame", unit="", meaning="index of the frame in the series, from 0"),
+        Column(
+            name="dose_e_per_angstrom2",
+            unit="e/Å²",
+            meaning="that the probabilities were calibrated for: the file's, or that whose shot noise is the "
+            "noise of the frame; empty where neither is known",
+        ),
+        Column(
+            name="familiarity",
+            unit="",
+            meaning="chance that a frame of the network's training is at least as unusual as this one; below "
+            "0.01 the readings are not to be trusted; empty where it cannot be told",
+        ),
+        Column(name="flagged", unit="", meaning="whether any warning was given of this frame"),
+        Column(name="warnings", unit="", meaning="in what the frame is unlike those of the training"),
+    )
+
+
+def frame_table(
+    frame: int, *, dose: float | None, chance: float | None, warnings: Sequence[str]
+) -> FrameTable:
+    """Return the table of what is known of one frame as a whole.
+
+    Parameters
+    ----------
+    frame
+        Index of the frame.
+    dose
+        [e/Å²] that the probabilities were calibrated for.
+    chance
+        That a frame of the training is as unusual.
+    warnings
+        In what it is unlike those.
+    """
+    numbers = {"dose_e_per_angstrom2": dose, "familiarity": chance}
+    data: dict[str, Any] = {
+        "frame": pd.Series([frame], dtype="Int64"),
+        **{name: pd.Series([np.nan if v is None else v], dtype="float64") for name, v in numbers.items()},
+        "flagged": pd.Series([bool(warnings)]),
+        "warnings": pd.Series(["; ".join(warnings)], dtype="str"),
+    }
+    return FrameTable(data=pd.DataFrame(data), columns=frame_columns())
 
 
 def column_table(

@@ -63,6 +63,7 @@ class Columns:
             columns = self.link(columns)
             followed, warnings = self._followed(columns, tables, series)
         time = {table.stem: table for table in followed}
+        frames = tables.get("frames")
         score = compare(columns, read_truth(self.truth)) if self.truth is not None else Comparison()
         ruler: tuple[Estimate, ...] = ()
         if self.known_cell is not None:
@@ -77,9 +78,10 @@ class Columns:
             layers=time.get("layers"),
             frame_time=series.stacks[0].frame_time if series.is_movie else None,
             reliability=() if calibration is None else reliability_figures(calibration),
+            frames=frames,
         )
         return Conclusion(
-            tables=(columns, lattice, *followed, *score.tables),
+            tables=(columns, lattice, *(() if frames is None else (frames,)), *followed, *score.tables),
             estimates=(*score.estimates, _count(columns, series), *summarise(lattice), *ruler),
             figures=figures,
             warnings=warnings,

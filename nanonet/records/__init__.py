@@ -16,6 +16,10 @@ from nanonet.records.calibration import (
 from nanonet.records.errors import (
     InputError,
 )
+from nanonet.records.familiarity import (
+    Familiarity,
+    familiarity_from,
+)
 from nanonet.records.images import (
     Frames,
     Micrograph,
@@ -41,6 +45,7 @@ from nanonet.records.tables import (
     Column,
     ColumnTable,
     Estimate,
+    FrameTable,
     LatticeTable,
     ParticleTable,
     SummaryTable,
@@ -55,7 +60,9 @@ __all__ = [
     "ColumnSample",
     "ColumnTable",
     "Estimate",
+    "Familiarity",
     "FrameResult",
+    "FrameTable",
     "Frames",
     "InputError",
     "LabelMap",
@@ -75,4 +82,5 @@ __all__ = [
     "TrainedNetwork",
     "Volume",
     "calibration_from",
+    "familiarity_from",
 ]

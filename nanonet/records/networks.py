@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from nanonet.records.calibration import Calibration
+from nanonet.records.familiarity import Familiarity
 from nanonet.records.images import Modality
 
 
@@ -61,6 +62,8 @@ class TrainedNetwork:
         In a row that it reads together, for what is in the middle one: odd.
     calibration
         What makes its probabilities come true; None where that was not measured.
+    familiarity
+        What the frames of its training are like; None where that was not measured.
     """
 
     predict: Callable[[np.ndarray], np.ndarray]
@@ -72,3 +75,4 @@ class TrainedNetwork:
     sha256: str
     frames: int = 1
     calibration: Calibration | None = None
+    familiarity: Familiarity | None = None

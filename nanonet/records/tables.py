@@ -59,6 +59,12 @@ class ColumnTable(Table):
     stem = "columns"
 
 
+class FrameTable(Table):
+    """frames.csv: one row a frame: its dose, and whether it is like those that the network learnt from."""
+
+    stem = "frames"
+
+
 class LatticeTable(Table):
     """lattice.csv: the two-dimensional lattice fitted to the columns of each frame."""
 

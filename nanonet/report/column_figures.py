@@ -14,6 +14,7 @@ from nanonet.report.charts import counts_over_frames, grouping, histogram, layou
 from nanonet.report.content import Figure
 from nanonet.report.depth_figures import depth_histogram, depth_over_time
 from nanonet.report.event_figures import event_figures
+from nanonet.report.familiarity_figures import familiarity_figures
 from nanonet.report.history import History, history_of
 from nanonet.report.lattice_figures import lattice_figures
 from nanonet.report.layer_figures import layer_figures
@@ -32,6 +33,7 @@ def column_figures(
     layers: Table | None = None,
     frame_time: float | None = None,
     reliability: Sequence[Figure] = (),
+    frames: Table | None = None,
 ) -> tuple[Figure, ...]:
     """Return all figures of columns, those that a table is lacking for left out.
 
@@ -55,6 +57,8 @@ def column_figures(
         Between the starts of two frames [s]; None where not known, and time is then counted in frames.
     reliability
         Figures of how reliable the network's probabilities are.
+    frames
+        One row a frame: whether it is like those of the network's training.
     """
     axis = TimeAxis(frame_time=frame_time)
     history = history_of(table, sites)
@@ -65,6 +69,7 @@ def column_figures(
         *(() if history is None or events is None else event_figures(events, history, axis)),
         *(() if layers is None else layer_figures(layers)),
         *(() if score is None else _under(TRUST, agreement_figures(score))),
+        *_under(TRUST, () if frames is None else familiarity_figures(frames, axis)),
         *_under(TRUST, reliability),
         *_confidence(table.data),
         *(() if lattice is None else _under(LATTICE, lattice_figures(lattice, axis))),

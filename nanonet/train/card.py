@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nanonet.records import Calibration, Estimate, Modality
+from nanonet.records import Calibration, Estimate, Familiarity, Modality
 
 UNITS = {
     "dose": "e/Å²",
@@ -48,6 +48,8 @@ class NetworkCard:
         What it was trained on, in words: one fact a line.
     calibration
         What makes its probabilities come true; None where that was not measured.
+    familiarity
+        What the frames of its training are like; None where that was not measured.
     """
 
     task: str
@@ -57,6 +59,7 @@ class NetworkCard:
     metrics: Sequence[Estimate] = ()
     training: Sequence[str] = ()
     calibration: Calibration | None = None
+    familiarity: Familiarity | None = None
 
 
 def render(card: NetworkCard, name: str) -> str:

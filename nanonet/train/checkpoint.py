@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from nanonet.configuration import build, locate
 from nanonet.provenance import hash_file, versions
-from nanonet.records import Calibration, InputError, TrainedNetwork, calibration_from
+from nanonet.records import InputError, TrainedNetwork, calibration_from, familiarity_from
 from nanonet.train.card import NetworkCard, render
 
 if TYPE_CHECKING:
     from torch import nn
+
+Told = TypeVar("Told")
 
 WEIGHTS = "model.safetensors"
 HEADER = "nanonet"
@@ -40,9 +42,10 @@ def save_checkpoint(
     model: Mapping[str, Any],
     card: NetworkCard,
     config: Mapping[str, Any],
-    half: bool = False,
 ) -> Path:
     """Write a checkpoint; it is whole or absent, and replaces one that is there.
+
+    Weights are written as float16, which halves the file and changes no reading that matters.
 
     Parameters
     ----------
@@ -56,8 +59,6 @@ def save_checkpoint(
         What it is for and how good it is.
     config
         The whole config that it was trained with.
-    half
-        Write float16 weights, half as large.
     """
     import yaml
     from safetensors.torch import save
@@ -67,7 +68,7 @@ def save_checkpoint(
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     # Not `save_file`: it makes a file that nobody else may read.
-    (unfinished / WEIGHTS).write_bytes(save(_weights(network, half), {HEADER: _header(model, card)}))
+    (unfinished / WEIGHTS).write_bytes(save(_weights(network), {HEADER: _header(model, card)}))
     (unfinished / "config.yaml").write_text(
         yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True), encoding="utf-8"
     )
@@ -77,9 +78,9 @@ def save_checkpoint(
     return folder
 
 
-def _weights(network: nn.Module, half: bool) -> dict[str, Any]:
+def _weights(network: nn.Module) -> dict[str, Any]:
     return {
-        name: (tensor.half() if half and tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+        name: (tensor.half() if tensor.is_floating_point() else tensor).detach().cpu().contiguous()
         for name, tensor in network.state_dict().items()
     }
 
@@ -94,6 +95,7 @@ def _header(model: Mapping[str, Any], card: NetworkCard) -> str:
         "trained_range": {name: list(ends) for name, ends in card.trained_range.items()},
         "metrics": [asdict(estimate) for estimate in card.metrics],
         "calibration": None if card.calibration is None else asdict(card.calibration),
+        "familiarity": None if card.familiarity is None else card.familiarity.plain(),
         "versions": versions(),
     }
     return json.dumps(told, sort_keys=True)
@@ -135,7 +137,8 @@ def load_network(checkpoint: str | Path | None, *, task: str | None = None) -> T
         name=str(checkpoint),
         sha256=hash_file(path).removeprefix("sha256:"),
         frames=int(getattr(network, "frames", 1)),
-        calibration=_calibration(header),
+        calibration=_told(header, "calibration", calibration_from),
+        familiarity=_told(header, "familiarity", familiarity_from),
     )
 
 
@@ -151,24 +154,13 @@ def trained_network(network: nn.Module, card: NetworkCard, name: str) -> Trained
         sha256="",
         frames=int(getattr(network, "frames", 1)),
         calibration=card.calibration,
+        familiarity=card.familiarity,
     )
 
 
-def write_calibration(checkpoint: str | Path, calibration: Calibration) -> None:
-    """Put a calibration into a checkpoint that is there, in place of its own."""
-    from safetensors.torch import save
-
-    path = find_weights(checkpoint)
-    header, weights = _read(path)
-    told = json.dumps(header | {"calibration": asdict(calibration)}, sort_keys=True)
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_bytes(save(weights, {HEADER: told}))
-    unfinished.replace(path)
-
-
-def _calibration(header: Mapping[str, Any]) -> Calibration | None:
-    plain = header.get("calibration")
-    return None if plain is None else calibration_from(plain)
+def _told(header: Mapping[str, Any], name: str, read: Callable[[Any], Told]) -> Told | None:
+    plain = header.get(name)
+    return None if plain is None else read(plain)
 
 
 def find_weights(checkpoint: str | Path) -> Path:

@@ -49,8 +49,7 @@ def fit_familiarity(
     training: ColumnDepthDataset,
     held_out: ColumnDepthDataset,
     *,
-    frames: int = 1000,
-    held_out_frames: int = 1000,
+    frames: int | None = None,
 ) -> Familiarity:
     """Return what the frames of a training are like to its network.
 
@@ -62,16 +61,17 @@ def fit_familiarity(
         Frames of it make the distribution.
     held_out
         Frames of other structures say how unusual is rare.
-    frames, held_out_frames
-        How many are drawn.
+    frames
+        How many are drawn of each; None for four epochs of ``held_out``.
 
     Raises
     ------
     InputError
         If columns are found in too few of the frames.
     """
+    frames = frames or 4 * len(held_out)
     known, _, side = _drawn_features(network, training, frames)
-    other, structures, _ = _drawn_features(network, held_out, held_out_frames)
+    other, structures, _ = _drawn_features(network, held_out, frames)
     return familiarity_of(known, other, structures, side=side)
 
 

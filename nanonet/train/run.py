@@ -48,11 +48,12 @@ def train(config: Mapping[str, Any], output: Path) -> Path:
     trainer = build_trainer(config, folder)
     fit(trainer, module, data, folder.last)
     module.load_state_dict(read_own_state(folder.resume / "best.ckpt")["state_dict"])
+    module.network.half().float()  # what is measured is what a checkpoint holds
     save_checkpoint(
         folder.checkpoint,
         module.network,
         model=config["model"],
-        card=calibrated_card(describe(config, data, module), module, data),
+        card=trusted(describe(config, data, module), module, data),
         config={key: value for key, value in config.items() if key != "output"},
     )
     folder.tidy()
@@ -134,18 +135,26 @@ def fit(trainer: Trainer, module: LightningModule, data: LightningDataModule, la
         raise KeyboardInterrupt from None
 
 
-def calibrated_card(card: NetworkCard, module: Any, data: Any) -> NetworkCard:
-    """Return the card with a calibration, measured on the validation structures, and how good it is."""
+def trusted(card: NetworkCard, module: Any, data: Any) -> NetworkCard:
+    """Return the card with what tells when the network is to be believed, measured on validation structures.
+
+    That is a calibration, with how good it is, and what frames like those of the training look like.
+    """
     from nanonet.train.calibration import calibrate, calibration_estimates, measure_posteriors
+    from nanonet.train.familiarity import fit_familiarity
 
     network = trained_network(module.network, card, "the trained network")
     read = measure_posteriors(network, data.validation)
     try:
         calibration, judged = calibrate(read), calibration_estimates(read)
+        card = replace(card, calibration=calibration, metrics=(*card.metrics, *judged))
     except InputError as error:
         log.warning("the probabilities of the network stay as it gives them: %s", error)
-        return card
-    return replace(card, calibration=calibration, metrics=(*card.metrics, *judged))
+    try:
+        return replace(card, familiarity=fit_familiarity(network, data.training, data.validation))
+    except InputError as error:
+        log.warning("the network will not know which images are unlike those of its training: %s", error)
+    return card
 
 
 def describe(config: Mapping[str, Any], data: Any, module: Any) -> NetworkCard:

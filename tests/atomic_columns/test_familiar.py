@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from lattice_images import PIXEL, LatticeSampler, height_reader, read
@@ -10,7 +12,9 @@ from scipy.stats import spearmanr
 
 from nanonet.atomic_columns.familiar import RARE, familiarity_warning, unfamiliar
 from nanonet.atomic_columns.frame_features import NAMES, frame_features
+from nanonet.atomic_columns.network import read_depth
 from nanonet.metrics.columns import ColumnScore, score_columns
+from nanonet.records import Micrograph
 from nanonet.train.familiarity import familiarity_of
 
 SIDE = 80
@@ -159,3 +163,35 @@ def test_a_frame_smaller_than_the_training_images_is_not_judged(familiarity):
         None,
         None,
     )
+
+
+def test_every_frame_that_is_read_is_judged(familiarity):
+    network = replace(NETWORK, familiarity=familiarity)
+    dose = (2000.0, 4000.0)
+    samplers = (LatticeSampler(size=SIDE, dose=dose), LatticeSampler(size=SIDE, dose=dose, stretch=1.1))
+    like, unlike = (
+        [
+            read_depth(
+                Micrograph(
+                    image=sampler.draw(structure, np.random.default_rng(structure)).image,
+                    name="image",
+                    pixel_size=PIXEL,
+                    modality="HRTEM",
+                ),
+                network=network,
+            )
+            for structure in range(2000, 2006)
+        ]
+        for sampler in samplers
+    )
+    assert sum(bool(result.warnings) for result in like) <= 1
+    for result in unlike:
+        (row,) = table_of(result, "frames").data.itertuples()
+        assert row.flagged
+        assert row.familiarity < RARE
+        assert any("farther apart" in line or "fringes" in line for line in result.warnings)
+        assert row.warnings == "; ".join(result.warnings)
+
+
+def table_of(result, stem):
+    return next(table for table in result.tables if table.stem == stem)

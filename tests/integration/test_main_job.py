@@ -71,6 +71,7 @@ def test_the_run_keeps_the_output_contract(job: Path) -> None:
         "report.html",
         "columns.csv",
         "lattice.csv",
+        "frames.csv",
         "sites.csv",
         "events.csv",
         "layers.csv",

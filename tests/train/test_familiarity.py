@@ -26,14 +26,12 @@ def dataset(structures, **changes):
 
 @pytest.fixture(scope="module")
 def familiarity():
-    return fit_familiarity(
-        NETWORK, dataset(range(40)), dataset(range(100, 130)), frames=160, held_out_frames=120
-    )
+    return fit_familiarity(NETWORK, dataset(range(40)), dataset(range(100, 130)), frames=160)
 
 
 def test_it_says_what_it_was_judged_on(familiarity):
     assert familiarity.side == SIDE
-    assert 100 < familiarity.frames <= 120
+    assert 140 < familiarity.frames <= 160
     assert familiarity.structures == 30
     low, high = 10 ** familiarity.log_dose[[0, -1]]
     assert 90 < low < 150
@@ -42,9 +40,7 @@ def test_it_says_what_it_was_judged_on(familiarity):
 
 
 def test_it_is_deterministic_and_survives_json(familiarity):
-    again = fit_familiarity(
-        NETWORK, dataset(range(40)), dataset(range(100, 130)), frames=160, held_out_frames=120
-    )
+    again = fit_familiarity(NETWORK, dataset(range(40)), dataset(range(100, 130)), frames=160)
     assert again.plain() == familiarity.plain()
     back = familiarity_from(json.loads(json.dumps(familiarity.plain())))
     image = LatticeSampler(size=SIDE).draw(300, np.random.default_rng(1)).image
@@ -73,7 +69,6 @@ def test_of_several_frames_the_middle_one_is_judged():
                 for structures in (list(range(70)), list(range(100, 170)))
             ),
             frames=70,
-            held_out_frames=70,
         )
         for sampler in (LatticeSampler(size=SIDE), InARow(size=SIDE))
     )
@@ -83,8 +78,8 @@ def test_of_several_frames_the_middle_one_is_judged():
 
 def test_too_few_frames_or_none_with_columns_are_refused():
     with pytest.raises(InputError, match="needs 60 of them"):
-        fit_familiarity(NETWORK, dataset(range(4)), dataset(range(9, 12)), frames=8, held_out_frames=8)
+        fit_familiarity(NETWORK, dataset(range(4)), dataset(range(9, 12)), frames=8)
     blind = LatticeSampler(size=SIDE, blur=3.0)
     nothing = ColumnDepthDataset(blind, list(range(4)), epoch_size=4, max_depth=5)
     with pytest.raises(InputError, match="columns"):
-        fit_familiarity(NETWORK, nothing, nothing, frames=4, held_out_frames=4)
+        fit_familiarity(NETWORK, nothing, nothing, frames=4)
