@@ -48,6 +48,11 @@ def versions() -> dict[str, str]:
     return found
 
 
+def machine() -> str:
+    """Return what kind of machine this is."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+
+
 def commit() -> str | None:
     """Return the commit of the clone that this package runs from, with "+changes" where it was edited."""
     folder = Path(__file__).resolve().parents[1]
@@ -104,7 +109,7 @@ def collect(
         versions=versions(),
         commit=commit(),
         seed=seed,
-        machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        machine=machine(),
         config=config,
         inputs={Path(path).name: hash_file(path) for path in inputs},
     )

@@ -30,7 +30,8 @@ def run(call: Call) -> None:
     config = compose("train", call.words, call.own)
     output = output_folder(config.output, "train")
     announce(output)
-    print(train(config, output))
+    told = [word for word in call.words if not word.startswith("output=")]
+    print(train(config, output, command=" ".join(["nanonet train", *told])))
 
 
 def sweep(call: Call) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def train(config: Mapping[str, Any], output: Path) -> Path:
+def train(config: Mapping[str, Any], output: Path, command: str | None = None) -> Path:
     """Train a network and return the run's folder; a run that was stopped there goes on.
 
     Parameters
@@ -31,6 +31,8 @@ def train(config: Mapping[str, Any], output: Path) -> Path:
         ``callbacks`` says what to build.
     output
         The run's folder, see `RunFolder`.
+    command
+        What the user typed, for the card.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def train(config: Mapping[str, Any], output: Path) -> Path:
         folder.checkpoint,
         module.network,
         model=config["model"],
-        card=trusted(describe(config, data, module), module, data),
+        card=trusted(describe(config, data, module, command), module, data),
         config={key: value for key, value in config.items() if key != "output"},
     )
     folder.tidy()
@@ -157,9 +159,10 @@ def trusted(card: NetworkCard, module: Any, data: Any) -> NetworkCard:
     return card
 
 
-def describe(config: Mapping[str, Any], data: Any, module: Any) -> NetworkCard:
+def describe(config: Mapping[str, Any], data: Any, module: Any, command: str | None) -> NetworkCard:
     """Return the card of the trained network."""
     from nanonet.data.survey import survey
+    from nanonet.provenance import machine
 
     seen = survey(data.training)
     epochs = config["trainer"].get("max_epochs")
@@ -173,5 +176,6 @@ def describe(config: Mapping[str, Any], data: Any, module: Any) -> NetworkCard:
             f"{len(data.split.train)} simulated structures, {len(data.training)} images an epoch, "
             f"at most {epochs} epochs, noise and optics drawn anew for each image",
             f"{len(data.split.validation)} other structures kept apart for validation",
+            f"{next(module.parameters()).device.type}, {machine()}" + (f": `{command}`" if command else ""),
         ),
     )
