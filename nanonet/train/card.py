@@ -62,11 +62,11 @@ class NetworkCard:
     familiarity: Familiarity | None = None
 
 
-def render(card: NetworkCard, name: str) -> str:
+def render(card: NetworkCard) -> str:
     """Return the card as Markdown."""
     return "\n".join(
         [
-            f"# {name}: {card.task.replace('_', ' ')}",
+            f"# A network for {card.task.replace('_', ' ')}",
             "",
             "## Trained on",
             *(f"- {fact}" for fact in card.training),

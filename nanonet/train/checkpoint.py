@@ -14,12 +14,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from nanonet.configuration import build, locate
 from nanonet.provenance import hash_file, versions
 from nanonet.records import InputError, TrainedNetwork, calibration_from, familiarity_from
 from nanonet.train.card import NetworkCard, render
+from nanonet.train.predictor import Predictor
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,8 +30,6 @@ HEADER = "nanonet"
 FORMAT = 1
 """Raised when the header changes so that older programs cannot read it."""
 ZOO = Path(__file__).resolve().parents[1] / "zoo"
-PIXELS_AT_ONCE = 1024 * 1024
-"""Pixels that a network is given at a time; more frames or larger ones come in parts."""
 
 
 def save_checkpoint(
@@ -72,7 +69,7 @@ def save_checkpoint(
     (unfinished / "config.yaml").write_text(
         yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True), encoding="utf-8"
     )
-    (unfinished / "card.md").write_text(render(card, folder.name), encoding="utf-8")
+    (unfinished / "card.md").write_text(render(card), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.replace(folder)
     return folder
@@ -127,9 +124,8 @@ def load_network(checkpoint: str | Path | None, *, task: str | None = None) -> T
         raise InputError(f"{checkpoint} was trained for '{header['task']}', this needs one for '{task}'")
     network = _rebuild(path, header["model"], weights)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return TrainedNetwork(
-        predict=_Predictor(network, device),
+        predict=Predictor(network, device),
         task=header["task"],
         pixel_size=float(header["pixel_size"]),
         modality=header["modality"],
@@ -145,7 +141,7 @@ def load_network(checkpoint: str | Path | None, *, task: str | None = None) -> T
 def trained_network(network: nn.Module, card: NetworkCard, name: str) -> TrainedNetwork:
     """Return a network that was just trained, ready to be applied where it is."""
     return TrainedNetwork(
-        predict=_Predictor(network.eval(), next(network.parameters()).device.type),
+        predict=Predictor(network, next(network.parameters()).device.type),
         task=card.task,
         pixel_size=card.pixel_size,
         modality=card.modality,
@@ -236,32 +232,6 @@ def _targets(node: Any) -> list[str]:
     if isinstance(node, list):
         return [target for value in node for target in _targets(value)]
     return []
-
-
-class _Predictor:
-    """Counts (b, frame, y, x) to logits (b, class, y, x), in parts that fit in memory."""
-
-    def __init__(self, network: nn.Module, device: str) -> None:
-        self.network = network
-        self.device = device
-
-    def __call__(self, counts: np.ndarray) -> np.ndarray:
-        if counts.ndim != 4 or 0 in counts.shape:
-            raise InputError(f"a network takes images (b, frame, y, x), got shape {counts.shape}")
-        at_once = max(1, PIXELS_AT_ONCE // (counts.shape[2] * counts.shape[3]))
-        parts = [self._predict(counts[i : i + at_once]) for i in range(0, len(counts), at_once)]
-        return np.concatenate(parts)
-
-    def _predict(self, counts: np.ndarray) -> np.ndarray:
-        import torch
-
-        from nanonet.models.tiled import predict_tiled
-
-        with torch.inference_mode():
-            image = torch.from_numpy(np.ascontiguousarray(counts, np.float32)).to(self.device)
-            logits = predict_tiled(self.network, image)  # type: ignore[arg-type]
-        found: np.ndarray = logits.float().cpu().numpy()
-        return found
 
 
 def read_own_state(path: Path) -> dict[str, Any]:
