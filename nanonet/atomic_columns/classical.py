@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from nanonet.atomic_columns.gaussians import Gaussians, fit_gaussians
+from nanonet.atomic_columns.lattice_peaks import continued, without_light
 from nanonet.atomic_columns.noise import noise_level, spectrum
-from nanonet.atomic_columns.peaks import BandPass, band_pass, find_peaks, trust_neighbours
+from nanonet.atomic_columns.peaks import BandPass, Peaks, band_pass, find_peaks, trust_neighbours
+from nanonet.atomic_columns.reciprocal import period_vectors
 from nanonet.atomic_columns.scale import binned, column_width, spacing_range
 from nanonet.atomic_columns.table import column_table
 from nanonet.records import FrameResult, InputError, Micrograph
@@ -20,7 +23,56 @@ _DISC = (2.0, 4.0)  # standard deviations of the filter: least and largest radiu
 _AWAY = 0.5  # of the least separation: a fit that moved farther has lost its peak
 _BRIGHT = ("HAADF", "ADF", "SEM")
 _DARK = ("BF-TEM", "BF-STEM")
+_LEAST_HEIGHT = 0.6  # of a neighbour, in HRTEM: oxygen beside cerium shows 0.2 to 0.5 of its height
 _UNCLEAR = 0.05  # contrast below which dark and bright columns stand out alike
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Columns found in a frame.
+
+    Parameters
+    ----------
+    positions
+        (n, 2) as (y, x) [px of the frame as it was given].
+    confidence
+        (n,) probability that noise shows no such maximum.
+    sign
+        1 for bright columns, -1 for dark ones.
+    width
+        Standard deviation of the filter that they were found with [px].
+    warnings
+        What the user should know.
+    """
+
+    positions: Float[np.ndarray, "n 2"]
+    confidence: Float[np.ndarray, " n"]
+    sign: int = 1
+    width: float | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """How columns are looked for, as of `find_columns`."""
+
+    contrast: Literal["auto", "bright", "dark"] = "auto"
+    width: float | None = None
+    min_separation: float | None = None
+    min_confidence: float = 0.95
+    least_height: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("width", "min_separation"):
+            value = getattr(self, name)
+            if value is not None and not (np.isfinite(value) and value > 0):
+                raise InputError(
+                    f"columns.{name} must be positive, got {value}; leave it out to have it measured"
+                )
+        for name in ("min_confidence", "least_height"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise InputError(f"columns.{name} must be between 0 and 1, got {value}")
 
 
 def find_columns(
@@ -30,6 +82,7 @@ def find_columns(
     width: float | None = None,
     min_separation: float | None = None,
     min_confidence: float = 0.95,
+    least_height: float | None = None,
 ) -> FrameResult:
     """Find the atomic columns of one frame; their depth stays unknown.
 
@@ -38,7 +91,9 @@ def find_columns(
     Gaussians. The confidence of a column is the probability exp(-N) that noise alone shows no
     maximum so high anywhere in the frame (beside certain columns: within one and a half of their spacings),
     where N is the expected number of such maxima of a Gaussian random field (Adler, The Geometry of Random
-    Fields, 1981, section 6.2). Vacuum thus gives no columns.
+    Fields, 1981, section 6.2). Vacuum thus gives no columns. Where the frame shows a lattice, lower maxima
+    one period from a column are taken too, at a false discovery rate of 1 - ``min_confidence``: their
+    confidence is the share of columns among those as high.
 
     Parameters
     ----------
@@ -53,26 +108,52 @@ def find_columns(
         Columns nearer than this are taken for one [Å, or px]; None takes 1.6 times the width.
     min_confidence
         Columns of less confidence are dropped.
+    least_height
+        A maximum within three quarters of the shorter period of a higher one is dropped where it is lower
+        than this share of it: phase contrast has maxima in gaps and on columns of light atoms too. 1 keeps
+        one column a period, 0 keeps all; None takes 0.6 for HRTEM and 0 for all others.
 
     Raises
     ------
     InputError
-        If a length is not positive, ``min_confidence`` is outside 0..1, or the image holds NaN.
+        If a length is not positive, ``min_confidence`` or ``least_height`` is outside 0..1, or the image
+        holds NaN.
     """
-    _check(micrograph, width, min_separation, min_confidence)
+    search = Search(
+        contrast=contrast,
+        width=width,
+        min_separation=min_separation,
+        min_confidence=min_confidence,
+        least_height=least_height,
+    )
+    found = locate(micrograph, search)
+    table = column_table(
+        found.positions,
+        frame=micrograph.frame,
+        pixel_size=micrograph.pixel_size,
+        values={"confidence": found.confidence},
+    )
+    return FrameResult(frame=micrograph.frame, tables=(table,), warnings=found.warnings)
+
+
+def locate(micrograph: Micrograph, search: Search) -> Found:
+    """Find the atomic columns of one frame, see `find_columns`."""
+    if not np.all(np.isfinite(micrograph.image)):
+        raise InputError(f"frame {micrograph.frame} of {micrograph.name} holds NaN or infinite intensities")
     scale = micrograph.pixel_size or 1.0
-    sigma = width / scale if width else _own_width(micrograph)
+    sigma = search.width / scale if search.width else _own_width(micrograph)
     if sigma is None:
-        return _result(micrograph, np.empty((0, 2)), np.empty(0))
+        return Found(positions=np.empty((0, 2)), confidence=np.empty(0))
     binning = max(1, int(sigma / _SAMPLES))
     image = binned(micrograph.image, binning)
     sigma /= binning
-    separation = min_separation / scale / binning if min_separation else _SEPARATION * sigma
+    separation = search.min_separation / scale / binning if search.min_separation else _SEPARATION * sigma
     level = noise_level(image)
     band = band_pass(image, level, sigma)
-    sign, warnings = _sign(band, micrograph, contrast)
-    peaks = trust_neighbours(find_peaks(band, sign=sign, separation=separation), min_confidence)
-    peaks = peaks[peaks.confidence >= min_confidence]
+    sign, warnings = _sign(band, micrograph, search.contrast)
+    maxima = trust_neighbours(find_peaks(band, sign=sign, separation=separation), search.min_confidence)
+    periods = period_vectors(image, micrograph.pixel_size and micrograph.pixel_size * binning)
+    peaks = _of_crystal(maxima, periods, image.shape, micrograph, search)
     variance = level.variance(_smooth(image, 0.7 * sigma))
     fit = fit_gaussians(
         sign * image, variance, peaks.positions, width=sigma, radius=_reach(peaks.positions, sigma)
@@ -80,21 +161,33 @@ def find_columns(
     lost = _is_lost(fit, peaks.positions, separation)
     places = np.where(lost[:, None], peaks.positions, fit.positions)
     keep = np.all((places >= 0) & (places <= np.array(image.shape) - 1), axis=1)
-    keep &= ~lost | (np.exp(-image.size * peaks.density) >= min_confidence)
-    positions = places[keep] * binning + (binning - 1) / 2
-    return _result(micrograph, positions, peaks.confidence[keep], warnings)
+    keep &= ~lost | (np.exp(-image.size * peaks.density) >= search.min_confidence)
+    return Found(
+        positions=places[keep] * binning + (binning - 1) / 2,
+        confidence=peaks.confidence[keep],
+        sign=sign,
+        width=sigma * binning,
+        warnings=warnings,
+    )
 
 
-def _check(micrograph: Micrograph, width: float | None, separation: float | None, confidence: float) -> None:
-    for name, value in (("width", width), ("min_separation", separation)):
-        if value is not None and not (np.isfinite(value) and value > 0):
-            raise InputError(
-                f"columns.{name} must be positive, got {value}; leave it out to have it measured"
-            )
-    if not 0 <= confidence <= 1:
-        raise InputError(f"columns.min_confidence must be between 0 and 1, got {confidence}")
-    if not np.all(np.isfinite(micrograph.image)):
-        raise InputError(f"frame {micrograph.frame} of {micrograph.name} holds NaN or infinite intensities")
+def _of_crystal(
+    maxima: Peaks,
+    periods: Float[np.ndarray, "2 2"] | None,
+    shape: tuple[int, ...],
+    micrograph: Micrograph,
+    search: Search,
+) -> Peaks:
+    """Return the maxima that are columns."""
+    sure = maxima[maxima.confidence >= search.min_confidence]
+    if periods is None:
+        return sure
+    least = search.least_height
+    if least is None:
+        least = _LEAST_HEIGHT if micrograph.modality == "HRTEM" else 0.0
+    if least:
+        sure = without_light(sure, periods, least)
+    return continued(sure, maxima, periods, shape, search.min_confidence)
 
 
 def _own_width(micrograph: Micrograph) -> float | None:
@@ -142,18 +235,3 @@ def _is_lost(fit: Gaussians, start: Float[np.ndarray, "n 2"], separation: float)
     """
     moved = np.hypot(*(fit.positions - start).T)
     return np.asarray((moved > _AWAY * separation) | (fit.amplitude <= 0))
-
-
-def _result(
-    micrograph: Micrograph,
-    positions: Float[np.ndarray, "n 2"],
-    confidence: Float[np.ndarray, " n"],
-    warnings: tuple[str, ...] = (),
-) -> FrameResult:
-    table = column_table(
-        positions,
-        frame=micrograph.frame,
-        pixel_size=micrograph.pixel_size,
-        values={"confidence": confidence},
-    )
-    return FrameResult(frame=micrograph.frame, tables=(table,), warnings=warnings)

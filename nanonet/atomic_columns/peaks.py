@@ -47,19 +47,30 @@ class BandPass:
 
 @dataclass(frozen=True, kw_only=True)
 class Peaks:
-    """Maxima (n, 2) as (y, x) in px, and the chance that noise shows none so high.
+    """Maxima of a filtered frame.
 
-    ``density`` (n,) is how many maxima of that height and more noise has in a px².
+    Parameters
+    ----------
+    positions
+        (n, 2) as (y, x) [px].
+    height
+        (n,) over the noise's standard deviation there.
+    density
+        (n,) how many maxima of that height and more noise has in a px².
+    confidence
+        (n,) chance that noise shows none so high.
     """
 
     positions: Float[np.ndarray, "n 2"]
+    height: Float[np.ndarray, " n"]
     density: Float[np.ndarray, " n"]
     confidence: Float[np.ndarray, " n"]
 
     def __getitem__(self, keep: Bool[np.ndarray, " n"]) -> Peaks:
-        return Peaks(
-            positions=self.positions[keep], density=self.density[keep], confidence=self.confidence[keep]
-        )
+        return Peaks(**{name: values[keep] for name, values in vars(self).items()})
+
+    def __len__(self) -> int:
+        return len(self.positions)
 
 
 def band_pass(image: Float[np.ndarray, "y x"], level: NoiseLevel, sigma: float) -> BandPass:
@@ -115,7 +126,12 @@ def find_peaks(band: BandPass, *, sign: int, separation: float) -> Peaks:
     where = where[_is_round(z, where)]
     at = tuple(where.T)
     density = _density(_unskewed(z[at], sign * band.skewness[at]), band.roughness)
-    return Peaks(positions=_tops(z, where), density=density, confidence=np.exp(-z.size * density))
+    return Peaks(
+        positions=_tops(z, where),
+        height=z[at].astype(float),
+        density=density,
+        confidence=np.exp(-z.size * density),
+    )
 
 
 def _tops(z: Float[np.ndarray, "y x"], where: np.ndarray) -> Float[np.ndarray, "n 2"]:

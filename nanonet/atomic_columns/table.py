@@ -57,15 +57,16 @@ def column_columns(unit: LengthUnit) -> tuple[Column, ...]:
         Column(
             name="depth_low",
             unit="atoms",
-            meaning="lower end of the 90 % interval: the narrowest range of depths that holds enough of the "
-            "probability for 90 % of the true depths to lie in it, as measured in training",
+            meaning="lower end of the 90 % interval: the narrowest range of depths that holds 90 % of the "
+            "probability; of a network, as much of it as training showed that 90 % of the true depths need",
         ),
         Column(name="depth_high", unit="atoms", meaning="upper end of that range"),
         Column(
             name="confidence",
             unit="",
-            meaning="with a network: probability that a column of just this depth is here; classical: "
-            "probability that noise alone shows no such peak anywhere in the frame, or beside sure columns",
+            meaning="where depths are read: probability that a column of just this depth is here; else: "
+            "probability that noise alone shows no such peak anywhere in the frame or beside sure columns, "
+            "or, on the lattice they go on, the share of columns among maxima as high",
         ),
     )
 
