@@ -35,6 +35,9 @@ class UNet(nn.Module):
     normalisation
         Of the layers. "batch" uses averages of training when it is applied, so that the result at a pixel
         does not depend on how large the frame is; "group" and "instance" average over the frame.
+    normalise
+        Raw counts to what the first layer takes (`nanonet.models.normalise`); None for the contrast, which
+        suits images whose vacuum is bright.
 
     Raises
     ------
@@ -50,6 +53,7 @@ class UNet(nn.Module):
         depth: int = 3,
         stride: int = 1,
         normalisation: Normalisation = "batch",
+        normalise: nn.Module | None = None,
     ) -> None:
         super().__init__()
         numbers = {
@@ -67,7 +71,7 @@ class UNet(nn.Module):
         self.frames = in_channels
         self.stride = stride
         self.multiple = stride * 2**depth
-        self.normalise = ContrastNormalisation()
+        self.normalise = normalise or ContrastNormalisation()
         self.down = nn.ModuleList(
             convolutions(below, above, normalisation)
             for below, above in zip([in_channels * stride**2, *widths[:-1]], widths, strict=True)
