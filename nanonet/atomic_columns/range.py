@@ -5,7 +5,7 @@ from __future__ import annotations
 from nanonet.atomic_columns.dose import noise_equivalent_dose
 from nanonet.records import Micrograph, TrainedNetwork
 
-_UNITS = {"dose": "e/Å²", "pixel_size": "Å", "energy": "eV", "frame_time": "s"}
+_UNITS = {"dose": "e/Å²", "energy": "eV", "frame_time": "s"}
 _SLACK = 1.02  # a calibration is not better than this
 _COARSE = 1.5  # times the network's pixel: the frame does not hold what the network looks for
 _GUESS = 2.0  # a dose that is estimated from the noise is not better than this factor
@@ -16,9 +16,9 @@ def range_warnings(micrograph: Micrograph, network: TrainedNetwork) -> tuple[str
     """Return a line for each way in which a frame lies outside of what a network was trained for.
 
     Compared are the modality, every setting of ``network.trained_range`` that the frame has a value for, the
-    pixel size, and the dose that the noise of a transmission image stands for (`noise_equivalent_dose`): with
-    the range where the file gives no dose, else with that dose, since noise below its shot noise means that
-    the image was processed. What the image itself looks like is compared by
+    pixel size where it is too coarse, and the dose that the noise of a transmission image stands for
+    (`noise_equivalent_dose`): with the range where the file gives no dose, else with that dose, since noise
+    below its shot noise means that the image was processed. What the image itself looks like is compared by
     `nanonet.atomic_columns.familiar`.
     """
     found = []
@@ -31,12 +31,11 @@ def range_warnings(micrograph: Micrograph, network: TrainedNetwork) -> tuple[str
         found.append(f"this is a {micrograph.modality} image, the network was trained on {network.modality}")
     for name, (low, high) in network.trained_range.items():
         value = getattr(micrograph, name, None)
-        if isinstance(value, int | float) and not low / _SLACK <= value <= high * _SLACK:
+        if name == "pixel_size" or not isinstance(value, int | float):  # it is resampled to the network's
+            continue
+        if not low / _SLACK <= value <= high * _SLACK:
             found.append(_outside(name, float(value), low, high))
-    if (
-        "pixel_size" not in network.trained_range
-        and (micrograph.pixel_size or 0) > _COARSE * network.pixel_size
-    ):
+    if (micrograph.pixel_size or 0) > _COARSE * network.pixel_size:
         found.append(
             f"pixels of {micrograph.pixel_size:.3g} Å are coarse for a network of {network.pixel_size:.3g} Å"
         )

@@ -221,6 +221,9 @@ def test_frames_unlike_the_training_are_flagged():
     assert "100 to 2000" in line
     assert "HAADF" in range_warnings(replace(frame, modality="HAADF"), network)[0]
     assert "coarse" in range_warnings(replace(frame, pixel_size=0.6), network)[0]
+    one = replace(network, trained_range={"pixel_size": (0.25, 0.25)})
+    assert range_warnings(replace(frame, pixel_size=0.1), one) == ()
+    assert "coarse" in range_warnings(replace(frame, pixel_size=0.6), one)[0]
     assert range_warnings(replace(frame, modality=None), network) == ()
 
 
