@@ -105,14 +105,29 @@ def _crystal(
     image: Float[np.ndarray, "y x"], positions: Float[np.ndarray, "n 2"], spacing: float
 ) -> Float[np.ndarray, "y x"]:
     """Return the frame with all that is far from columns faded to the local mean: vacuum, other material."""
-    from scipy import ndimage
-
     there = np.zeros(image.shape, dtype=np.float32)
     corner = np.clip(np.rint(positions).astype(int), 0, np.array(image.shape) - 1)
     np.add.at(there, tuple(corner.T), 1.0)
-    density = ndimage.gaussian_filter(there, 1.5 * spacing, mode="nearest")
+    density = _smooth(there, 1.5 * spacing)
     mask = np.clip(density / max(0.5 * float(np.median(density[tuple(corner.T)])), 1e-12), 0, 1)
-    return np.asarray((image - ndimage.gaussian_filter(image, 1.5 * spacing)) * mask)
+    return np.asarray((image - _smooth(image, 1.5 * spacing)) * mask)
+
+
+def _smooth(image: Float[np.ndarray, "y x"], width: float) -> Float[np.ndarray, "y x"]:
+    """Return an image convolved with a Gaussian, by Fourier transforms: ``width`` is many pixels."""
+    from scipy import fft
+
+    reach = int(4 * width + 0.5)
+    padded = np.pad(image.astype(np.float32), reach, mode="edge")
+    shape = tuple(fft.next_fast_len(n, real=True) for n in padded.shape)
+    along_y, along_x = (
+        np.exp(-2 * (np.pi * width * k) ** 2) for k in (fft.fftfreq(shape[0]), fft.rfftfreq(shape[1]))
+    )
+    spectrum = fft.rfft2(padded, shape)
+    spectrum *= along_y.astype(np.float32)[:, None]
+    spectrum *= along_x.astype(np.float32)
+    smooth = fft.irfft2(spectrum, shape)
+    return np.asarray(smooth[reach : reach + image.shape[0], reach : reach + image.shape[1]])
 
 
 def _index(positions: Float[np.ndarray, "n 2"], vectors: Float[np.ndarray, "2 2"]) -> _Indexed:

@@ -23,6 +23,7 @@ _OFTEN = (
 )
 _WORSE = 0.97  # of the usual or the best quality of a registration: this much is no chance
 _VOTES = 12  # most frequent differences of positions that are tried as shifts
+_AT_ONCE = 256  # columns whose differences to all sites are counted together
 _ROUNDS = 6
 
 
@@ -211,11 +212,13 @@ def _most_frequent_shifts(
     from scipy import ndimage
 
     step = reach / 2
-    bins = np.rint((places[None, :, :] - positions[:, None, :]).reshape(-1, 2) / step).astype(int)
-    first = bins.min(0)
-    counts = np.zeros(np.ptp(bins, axis=0) + 1, dtype=np.float32)
-    np.add.at(counts, tuple((bins - first).T), 1.0)
-    smooth = ndimage.gaussian_filter(counts, 1.2, mode="constant")
+    first = np.rint((places.min(0) - positions.max(0)) / step).astype(int)
+    shape = np.rint((places.max(0) - positions.min(0)) / step).astype(int) - first + 1
+    counts = np.zeros(shape[0] * shape[1], dtype=np.int64)
+    for some in np.array_split(positions, len(positions) // _AT_ONCE + 1):
+        bins = np.rint((places - some[:, None]) / step).astype(np.int64) - first
+        counts += np.bincount((bins @ np.array([shape[1], 1])).ravel(), minlength=len(counts))
+    smooth = ndimage.gaussian_filter(counts.reshape(shape).astype(np.float32), 1.2, mode="constant")
     peaks = np.argwhere((smooth == ndimage.maximum_filter(smooth, 3)) & (smooth > 0))
     most = np.argsort(-smooth[tuple(peaks.T)], kind="stable")[:_VOTES]
     return np.asarray((peaks[most] + first) * step)

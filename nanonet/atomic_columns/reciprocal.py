@@ -26,20 +26,26 @@ def spot_list(
 
     Each is the centre of mass of the power around a local maximum; strongest first.
     """
-    from scipy import ndimage
-
     power = spectrum(image)
     shown = np.fft.fftshift(spots(power, spacing_range(image.shape, pixel_size)))
-    highest = ndimage.maximum_filter(shown, size=7, mode="wrap")
+    shifted = np.fft.fftshift(power.power)
     centre = np.array(shown.shape) // 2
-    where = np.argwhere((shown == highest) & (shown > 0))
+    where = np.argwhere(shown > 0)
     where = where[((where - centre) @ np.array([shown.shape[1], 1])) > 0]
-    where = where[_is_sharp(np.fft.fftshift(power.power), where)]
+    where = where[_is_highest(shown, where)]
+    where = where[_is_sharp(shifted, where)]
     amplitude = np.sqrt(shown[tuple(where.T)])
     keep = np.argsort(amplitude)[::-1][:_MOST_SPOTS]
     keep = keep[amplitude[keep] > _LEAST_SHARE * amplitude.max(initial=0.0)]
-    places = _centre_of_mass(np.fft.fftshift(power.power), where[keep]) - centre
+    places = _centre_of_mass(shifted, where[keep]) - centre
     return places / np.array(shown.shape), amplitude[keep]
+
+
+def _is_highest(shown: Float[np.ndarray, "y x"], where: np.ndarray) -> Bool[np.ndarray, " n"]:
+    """Return which samples nothing within three samples of them exceeds, around the ends too."""
+    near = where[:, None, :] + (np.argwhere(np.ones((7, 7))) - 3)
+    around = shown[near[..., 0] % shown.shape[0], near[..., 1] % shown.shape[1]]
+    return np.asarray(shown[tuple(where.T)] == around.max(1, initial=0.0))
 
 
 def _is_sharp(power: Float[np.ndarray, "y x"], where: np.ndarray) -> Bool[np.ndarray, " n"]:
@@ -79,66 +85,68 @@ def period_vectors(
         return None
     weight = np.log1p(amplitude)
     sample = 1.0 / min(image.shape)
-    scored = [
-        _score(candidate, places, weight, sample) for candidate in _candidates(places[:_MOST_BASIS], sample)
-    ]
-    best = max((score for score, _ in scored), default=0.0)
+    bases = _candidates(places[:_MOST_BASIS], sample)
+    if not len(bases):
+        return None
+    scores, bases = _scored(bases, places, weight, sample)
+    best = float(scores.max())
     if best < _LEAST_INDEXED * weight.sum():
         return None
-    bases = [basis for score, basis in scored if score >= _NEAR_BEST * best]
-    widest = max(bases, key=lambda basis: abs(float(np.linalg.det(basis))))
+    near = bases[scores >= _NEAR_BEST * best]
+    widest = near[np.abs(np.linalg.det(near)).argmax()]
     return reduced(np.linalg.inv(widest).T)
 
 
-def _candidates(strong: Float[np.ndarray, "n 2"], sample: float) -> list[Float[np.ndarray, "2 2"]]:
+def _candidates(strong: Float[np.ndarray, "n 2"], sample: float) -> Float[np.ndarray, "c 2 2"]:
     """Return the reduced reciprocal bases that spots, and half sums and differences of two, span."""
     i, j = np.triu_indices(len(strong), 1)
     vectors = np.concatenate([strong, strong[i] - strong[j], strong[i] + strong[j], strong / 2])
     vectors = vectors[np.hypot(*vectors.T) > 6 * sample]
-    found: dict[tuple[int, ...], Float[np.ndarray, "2 2"]] = {}
-    for first in strong[:6]:
-        for scale in (1.0, 0.5):
-            for second in vectors:
-                basis = np.stack([first * scale, second])
-                area = abs(np.linalg.det(basis))
-                if area < (6 * sample) ** 2 or area < 0.1 * np.hypot(*basis[0]) * np.hypot(*basis[1]):
-                    continue
-                basis = reduced(basis)
-                found.setdefault(tuple(np.rint(basis.ravel() / sample / 1.5).astype(int)), basis)
-    return list(found.values())
+    firsts = (strong[:6, None] * np.array([1.0, 0.5])[:, None]).reshape(-1, 2)
+    bases = np.stack([np.repeat(firsts, len(vectors), axis=0), np.tile(vectors, (len(firsts), 1))], axis=1)
+    area = np.abs(np.linalg.det(bases))
+    lengths = np.hypot(bases[..., 0], bases[..., 1])
+    bases = reduced(bases[(area >= (6 * sample) ** 2) & (area >= 0.1 * lengths.prod(1))])
+    _, first = np.unique(np.rint(bases.reshape(-1, 4) / sample / 1.5), axis=0, return_index=True)
+    return np.asarray(bases[np.sort(first)])
 
 
-def _score(
-    basis: Float[np.ndarray, "2 2"],
+def _scored(
+    bases: Float[np.ndarray, "c 2 2"],
     places: Float[np.ndarray, "n 2"],
     weight: Float[np.ndarray, " n"],
     sample: float,
-) -> tuple[float, Float[np.ndarray, "2 2"]]:
-    """Return the weight of the spots on nodes, less what meets them by chance, and the basis refined."""
-    inverse = np.linalg.inv(basis)
-    hits = np.zeros(len(places), dtype=bool)
+) -> tuple[Float[np.ndarray, " c"], Float[np.ndarray, "c 2 2"]]:
+    """Return the weight of the spots on nodes, less what meets them by chance, and the bases refined.
+
+    Bases whose nodes hold spots along one line only score 0.
+    """
+    tolerance = _TOLERANCE * sample + _STRETCH * np.hypot(*places.T)
+    score = np.zeros(len(bases))
+    planes = np.arange(len(bases))
     for _ in range(2):
-        index = np.rint(places @ inverse)
-        off = np.hypot(*(places - index @ np.linalg.inv(inverse)).T)
-        tolerance = _TOLERANCE * sample + _STRETCH * np.hypot(*places.T)
-        hits = (off < tolerance) & np.any(index != 0, axis=1)
-        if np.linalg.matrix_rank(index[hits]) < 2:
-            return 0.0, basis
-        w = weight[hits, None]
-        refined = np.linalg.lstsq(index[hits] * w, places[hits] * w, rcond=None)[0]
-        inverse = np.linalg.inv(refined)
-    chance = np.minimum(np.pi * tolerance**2 * abs(np.linalg.det(inverse)), 1.0)
-    return float(np.sum(weight * (hits - chance))), np.linalg.inv(inverse)
+        index = np.rint(places @ np.linalg.inv(bases[planes]))
+        off = np.linalg.norm(places - index @ bases[planes], axis=2)
+        hits = (off < tolerance) & np.any(index != 0, axis=2)
+        hit = index * hits[..., None]
+        is_plane = np.linalg.det(hit.swapaxes(1, 2) @ hit) > 0.5  # of integers: 0 where they lie on a line
+        planes, hits, hit = planes[is_plane], hits[is_plane], hit[is_plane]
+        weighted = hit.swapaxes(1, 2) * weight**2
+        bases[planes] = np.linalg.solve(weighted @ hit, weighted @ places)
+    chance = np.minimum(np.pi * tolerance**2 / np.abs(np.linalg.det(bases[planes]))[:, None], 1.0)
+    score[planes] = (hits - chance) @ weight
+    return score, bases
 
 
-def reduced(basis: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "2 2"]:
-    """Return the reduced basis of a plane lattice (Lagrange and Gauss): |a| <= |b|, angle 90° to 120°."""
-    a, b = basis
+def reduced(basis: Float[np.ndarray, "*c 2 2"]) -> Float[np.ndarray, "*c 2 2"]:
+    """Return the reduced basis of plane lattices (Lagrange and Gauss): |a| <= |b|, angle 90° to 120°."""
+    a, b = basis[..., 0, :], basis[..., 1, :]
     while True:
-        if a @ a > b @ b:
-            a, b = b, a
-        step = np.rint(a @ b / (a @ a))
-        if step == 0:
+        longer = ((a * a).sum(-1) > (b * b).sum(-1))[..., None]
+        a, b = np.where(longer, b, a), np.where(longer, a, b)
+        step = np.rint((a * b).sum(-1) / (a * a).sum(-1))
+        if not step.any():
             break
-        b = b - step * a
-    return np.stack([a, -b if a @ b > 0 else b])
+        b = b - step[..., None] * a
+    acute = ((a * b).sum(-1) > 0)[..., None]
+    return np.stack([a, np.where(acute, -b, b)], axis=-2)

@@ -20,6 +20,9 @@ class ContrastNormalisation(nn.Module):
     def forward(self, counts: Num[Tensor, "b c y x"]) -> Float[Tensor, "b c y x"]:
         """Return the contrast, float32."""
         counts = counts.float()
+        total = counts.sum(dim=(-2, -1), keepdim=True)
+        if bool((total.isfinite() & (total > 0)).all()):  # all pixels are known, and there is light: the rule
+            return counts / (total / (counts.shape[-2] * counts.shape[-1])) - 1.0
         good = counts.isfinite()
         known = torch.where(good, counts, 0.0)
         mean = known.sum(dim=(-2, -1), keepdim=True) / good.sum(dim=(-2, -1), keepdim=True).clamp(min=1)

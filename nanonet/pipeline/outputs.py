@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,9 +37,9 @@ class Finished:
     provenance: Provenance
     fingerprint: str
 
-    def frames(self) -> Iterator[FrameResult]:
-        """Yield the results of all frames in order, a chunk in memory at a time."""
-        return self.results.results(self.chunks)
+    def frames(self, maps: Collection[str] | None = None) -> Iterator[FrameResult]:
+        """Yield the results of all frames in order, with these maps or all, a chunk in memory at a time."""
+        return self.results.results(self.chunks, maps)
 
 
 def is_finished(output: Path, fingerprint: str, unfinished: str) -> bool:
@@ -92,7 +92,7 @@ def _join(finished: Finished) -> tuple[dict[str, Table], tuple[str, ...]]:
     first: dict[str, Table] = {}
     rows: dict[str, _Rows] = {}
     warnings: Counter[str] = Counter()
-    for result in finished.frames():
+    for result in finished.frames(maps=()):
         warnings.update(result.warnings)
         for table in result.tables:
             first.setdefault(table.stem, table)
@@ -142,7 +142,7 @@ def _write_maps(output: Path, finished: Finished) -> None:
     """Write each map of the frames: one file of pages for a movie, one file an image for a folder."""
     first = next(finished.frames(), None)
     for stem in first.maps if first is not None else ():
-        pages = (result.maps[stem] for result in finished.frames())
+        pages = (result.maps[stem] for result in finished.frames(maps=(stem,)))
         for stack, name in zip(finished.series.stacks, _map_names(finished.series, stem), strict=True):
             path = output / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -189,7 +189,7 @@ def _previews(
 ) -> Iterator[Preview]:
     series, table = finished.series, columns if isinstance(columns, ColumnTable) else None
     chosen = set(frames_to_show(len(series), events, PREVIEWS if history is None else FRAMES_SHOWN))
-    for index, result in enumerate(finished.frames()):
+    for index, result in enumerate(finished.frames(maps=("labels",))):
         if index in chosen:
             labels = result.maps.get("labels")
             yield make_preview(series[index], label_map=labels, table=table, history=history)
