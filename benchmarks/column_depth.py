@@ -5,8 +5,11 @@ column by column. Every one of 24 phonon configurations is a multislice of its o
 grid); partial coherence is a direct sum over 32 foci and illumination angles each. Then what single changes
 cost, and fcc particles in HAADF. Intervals are 90 %, over particles.
 
-The first run calculates the test set: about 30 minutes of one core for CeO2 and 30 for HAADF, 0.8 GB that are
-kept in the --log folder; a run that was stopped goes on. Reading takes some minutes for each reader.
+The first run calculates the test set: about 25 minutes of one core for CeO2 and 30 for HAADF, 0.7 GB that are
+kept in the --log folder; a run that was stopped goes on. Reading ten movies at eight doses with five seeds
+takes about 10 minutes of one core for a network frame by frame, 10 for it with seven frames, and 5 for a
+classical reader. What was read is kept too: a reader whose weights, configs and code are as they were does
+not read again.
 """
 
 from __future__ import annotations
@@ -24,10 +27,11 @@ from pathlib import Path
 import column_depth_haadf as haadf
 import column_depth_movies as movies
 import pandas as pd
-from column_depth_choice import MOVIE_READERS, READERS, Choice
-from column_depth_evaluation import Case, evaluate, losses, scores
+from column_depth_choice import MOVIE_READERS, READERS, Choice, absent
+from column_depth_evaluation import Contest, evaluate, losses, scores
 from column_depth_exposures import KnownMovie
-from column_depth_report import headline, plot, print_table
+from column_depth_readings import Case
+from column_depth_report import headline, plot, print_absent, print_table
 from column_depth_waves import Fineness
 
 DOSES = (20.0, 50.0, 100.0, 200.0, 400.0, 1000.0, 2000.0, 5000.0)
@@ -44,11 +48,11 @@ QUICK = movies.Plan(
     scale=0.7,
     fineness=Fineness(configurations=6, nodes=8, sampling=0.1),
 )
+QUICK_DOSES = (100.0, 400.0)
+QUICK_HAADF = haadf.HAADFPlan(particles=1, configurations=2, views=1, frame_pixels=96, diameter=8.0)
 
 
-def ceo2(
-    folder: Path, plan: movies.Plan, doses: Sequence[float], seeds: int, choice: Choice, workers: int
-) -> pd.DataFrame:
+def ceo2(contest: Contest, plan: movies.Plan, doses: Sequence[float], seeds: int) -> pd.DataFrame:
     """Read the movies at each dose; print and return the scores."""
     cases = [
         Case(condition=f"{dose:g}", particle=particle, seed=seed, dose=dose)
@@ -56,13 +60,12 @@ def ceo2(
         for particle in range(plan.particles)
         for seed in range(seeds)
     ]
-    load = partial(movies.read_movie, folder)
-    found = scores(evaluate(load, cases, choice, workers, "movies of CeO2"), "ceo2")
+    found = scores(evaluate(contest, cases, "movies of CeO2"), "ceo2")
     print_table(found, f"CeO2 [110], {plan.particles} particles, {seeds} seeds; e/Å² a frame")
     return found
 
 
-def robustness(folder: Path, plan: movies.Plan, seeds: int, choice: Choice, workers: int) -> pd.DataFrame:
+def robustness(contest: Contest, plan: movies.Plan, seeds: int) -> pd.DataFrame:
     """Read the state in the middle of each movie with one thing changed; print and return the scores."""
     stretched = {"pixel_plus": 1 + WRONG_SCALE, "pixel_minus": 1 - WRONG_SCALE}
     conditions = [(name, name, 1.0) for name in movies.VARIANTS]
@@ -80,9 +83,7 @@ def robustness(folder: Path, plan: movies.Plan, seeds: int, choice: Choice, work
         for particle in range(plan.particles)
         for seed in range(seeds)
     ]
-    load = partial(movies.read_movie, folder)
-    tallies = evaluate(load, cases, choice, workers, "changed images")
-    found = losses(tallies, "robustness", "plain")
+    found = losses(evaluate(contest, cases, "changed images"), "robustness", "plain")
     title = (
         f"what one change costs at {ROBUST_DOSE:g} e/Å²: defocus ±{movies.DEFOCUS_ERROR / 10:g} nm, mistilt "
         f"{movies.TILT:g}°, {movies.SUPPORT / 10:g} nm of carbon, told pixel size ±{100 * WRONG_SCALE:g} %"
@@ -91,7 +92,7 @@ def robustness(folder: Path, plan: movies.Plan, seeds: int, choice: Choice, work
     return found
 
 
-def fcc(folder: Path, plan: haadf.HAADFPlan, seeds: int, choice: Choice, workers: int) -> pd.DataFrame:
+def fcc(contest: Contest, plan: haadf.HAADFPlan, seeds: int) -> pd.DataFrame:
     """Read the HAADF images at each count; print and return the scores."""
     cases = [
         Case(condition=f"{count:g}", particle=particle, seed=seed, dose=count)
@@ -99,11 +100,55 @@ def fcc(folder: Path, plan: haadf.HAADFPlan, seeds: int, choice: Choice, workers
         for particle in range(plan.particles)
         for seed in range(seeds)
     ]
-    load = partial(_read_images, folder, plan)
-    found = scores(evaluate(load, cases, choice, workers, "HAADF images"), "haadf")
+    found = scores(evaluate(contest, cases, "HAADF images"), "haadf")
     title = f"Au and Pt [110] and [100] in HAADF, {plan.particles} particles; detected electrons an atom"
     print_table(found[~found["metric"].isin(("exact_steady", "exact_changing", "vacant_filled"))], title)
     return found
+
+
+def ceria(words: argparse.Namespace, folder: Path, plan: movies.Plan, seeds: int) -> list[pd.DataFrame]:
+    """Prepare the movies of ceria and return the scores of the sections on them."""
+    if not {"ceo2", "robustness"} & set(words.sections):
+        return []
+    movies.prepare(folder, plan, words.workers)
+    contest = Contest(
+        choice=Choice(
+            names=tuple(words.readers),
+            checkpoint=words.checkpoint,
+            movie_checkpoint=words.movie_checkpoint,
+            library=words.library,
+        ),
+        load=partial(movies.read_movie, folder),
+        readings=folder / "readings",
+        workers=words.workers,
+    )
+    print_absent(absent(contest.choice))
+    doses, found = QUICK_DOSES if words.quick else words.doses, []
+    if "ceo2" in words.sections:
+        found.append(ceo2(contest, plan, doses, seeds))
+    if "robustness" in words.sections:
+        found.append(robustness(contest, plan, seeds))
+    return found
+
+
+def metals(words: argparse.Namespace, folder: Path, plan: haadf.HAADFPlan, seeds: int) -> list[pd.DataFrame]:
+    """Prepare the HAADF images and return the scores on them."""
+    if "haadf" not in words.sections:
+        return []
+    haadf.prepare(folder, plan, words.workers)
+    contest = Contest(
+        choice=Choice(
+            # The images of a particle are views from all sides, no movie.
+            names=tuple(name for name in words.readers if name not in MOVIE_READERS),
+            checkpoint=words.haadf_checkpoint,
+            library=words.haadf_library,
+        ),
+        load=partial(_read_images, folder, plan),
+        readings=folder / "readings",
+        workers=words.workers,
+    )
+    print_absent(absent(contest.choice))
+    return [fcc(contest, plan, seeds)]
 
 
 def _read_images(folder: Path, plan: haadf.HAADFPlan, particle: int, _: str) -> KnownMovie:
@@ -112,27 +157,10 @@ def _read_images(folder: Path, plan: haadf.HAADFPlan, particle: int, _: str) -> 
 
 def run(words: argparse.Namespace) -> dict[str, float]:
     """Prepare the test sets, read them, print and write the results; return the headline figures."""
-    ceria, metals = movies.Plan(particles=words.particles), haadf.HAADFPlan(particles=words.haadf_particles)
-    folder, sections, doses, seeds = words.log, words.sections, words.doses, words.seeds
-    if words.quick:
-        ceria, seeds, folder, doses = QUICK, 2, folder / "quick", (100.0, 400.0)
-        sections = [name for name in sections if name != "haadf"]
-    choice = Choice(
-        names=tuple(words.readers), checkpoint=words.checkpoint, movie_checkpoint=words.movie_checkpoint
-    )
-    found = []
-    if {"ceo2", "robustness"} & set(sections):
-        movies.prepare(folder / "hrtem", ceria, words.workers)
-    if "ceo2" in sections:
-        found.append(ceo2(folder / "hrtem", ceria, doses, seeds, choice, words.workers))
-    if "robustness" in sections:
-        found.append(robustness(folder / "hrtem", ceria, seeds, choice, words.workers))
-    if "haadf" in sections:
-        haadf.prepare(folder / "haadf", metals, words.workers)
-        # The images of a particle are views from all sides, no movie.
-        still = tuple(name for name in choice.names if name not in MOVIE_READERS)
-        scanned = Choice(names=still, checkpoint=words.haadf_checkpoint)
-        found.append(fcc(folder / "haadf", metals, seeds, scanned, words.workers))
+    folder, seeds = (words.log / "quick", 2) if words.quick else (words.log, words.seeds)
+    plan = QUICK if words.quick else movies.Plan(particles=words.particles)
+    plates = QUICK_HAADF if words.quick else haadf.HAADFPlan(particles=words.haadf_particles)
+    found = ceria(words, folder / "hrtem", plan, seeds) + metals(words, folder / "haadf", plates, seeds)
     table = pd.concat(found, ignore_index=True)
     table.to_csv(folder / "scores.csv", index=False)
     plot(table, folder / "exact_against_dose.png")
@@ -144,16 +172,23 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--quick", action="store_true", help="one small particle, two states, two doses, no HAADF"
+        "--quick", action="store_true", help="one small particle each, two states, two doses, two seeds"
     )
     parser.add_argument("--checkpoint", help="of the network for CeO2: a folder, a file or zoo:NAME")
     parser.add_argument("--movie-checkpoint", help="of a network of seven frames, if that is another one")
     parser.add_argument("--haadf-checkpoint", help="of the network for HAADF")
+    parser.add_argument(
+        "--library", help="shards of CeO2 [110], not of these particles, for the informed reader"
+    )
+    parser.add_argument(
+        "--haadf-library",
+        help="folder of shards in HAADF named au_110, pt_110, au_100, pt_100, for that reader",
+    )
     parser.add_argument("--readers", nargs="+", choices=READERS, default=list(READERS))
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--doses", nargs="+", type=float, default=DOSES, help="e/Å² a frame")
     parser.add_argument("--seeds", type=int, default=5, help="noise realisations of each movie")
-    parser.add_argument("--particles", type=int, default=10, help="of CeO2, about 3 minutes of one core each")
+    parser.add_argument("--particles", type=int, default=10, help="of CeO2, 2 to 3 minutes of one core each")
     parser.add_argument("--haadf-particles", type=int, default=4, help="about 7 minutes of one core each")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument(

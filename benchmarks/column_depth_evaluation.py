@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from pathlib import Path
 
 import pandas as pd
 from column_depth_choice import Choice, readers
 from column_depth_exposures import KnownMovie, expose
+from column_depth_readings import Case, reading
 from column_depth_scores import Tally, costs, estimates, tally_movie
 
 from nanonet.records import Estimate
@@ -20,34 +22,34 @@ Tallies = dict[tuple[str, str], list[Tally]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
-    """One movie, recorded once.
+class Contest:
+    """Who reads what.
 
     Parameters
     ----------
-    condition
-        Under which its counts are added up with those of other cases.
-    dose
-        In units of the movie's own.
-    stretch
-        What the true pixel size is multiplied by before readers are told it.
+    choice
+        Of readers.
+    load
+        Returns movies.
+    readings
+        Folder that what was read is kept in.
+    workers
+        Processes.
     """
 
-    condition: str
-    particle: int
-    seed: int
-    dose: float
-    variant: str = ""
-    stretch: float = 1.0
+    choice: Choice
+    load: Load
+    readings: Path
+    workers: int = 1
 
 
-def evaluate(load: Load, cases: Sequence[Case], choice: Choice, workers: int, title: str) -> Tallies:
+def evaluate(contest: Contest, cases: Sequence[Case], title: str) -> Tallies:
     """Return the tallies of all readers, with a progress bar."""
     from simulate.clusters.cluster import run
     from simulate.clusters.local import Local
 
-    job = partial(_read, load, tuple(cases), choice)
-    done = run(job, range(len(cases)), cluster=Local(workers=workers), title=title)
+    job = partial(_read, contest, tuple(cases))
+    done = run(job, range(len(cases)), cluster=Local(workers=contest.workers), title=title)
     by_particle: dict[tuple[str, str], dict[int, Tally]] = {}
     for case, tallies in zip(cases, done, strict=True):
         for reader, tally in tallies.items():
@@ -56,24 +58,32 @@ def evaluate(load: Load, cases: Sequence[Case], choice: Choice, workers: int, ti
     return {key: [of[particle] for particle in sorted(of)] for key, of in by_particle.items()}
 
 
-def _read(load: Load, cases: tuple[Case, ...], choice: Choice, index: int) -> dict[str, Tally]:
+def _read(contest: Contest, cases: tuple[Case, ...], index: int) -> dict[str, Tally]:
     """Return what each reader got right in a case."""
     from simulate.clusters.local import one_thread
 
     case = cases[index]
-    movie = load(case.particle, case.variant)
+    movie = _loaded(contest.load, case.particle, case.variant)
     told = case.stretch * movie.setting.pixel_size
-    exposure = expose(movie, case.dose, case.seed, pixel_size=told)
+    # One exposure for all readers, so that those that begin alike look at it once.
+    exposure = lru_cache(maxsize=1)(partial(expose, movie, case.dose, case.seed, pixel_size=told))
     found = {}
     with one_thread():
-        for name, read in _readers(choice).items():
-            table = read(exposure)
+        for name, reader in _readers(contest.choice).items():
+            table = reading(contest.readings, name, reader, case, movie, exposure)
             table[["y", "x"]] /= case.stretch
-            found[name] = tally_movie(table, movie.positions, movie.depths)
+            frames = reader.frames(len(movie.depths), case.seed)
+            found[name] = tally_movie(table, movie.positions, movie.depths, frames)
     return found
 
 
 _readers = lru_cache(maxsize=1)(readers)
+
+
+@lru_cache(maxsize=1)
+def _loaded(load: Load, particle: int, variant: str) -> KnownMovie:
+    """Return a movie; cases of one movie come in a row."""
+    return load(particle, variant)
 
 
 def scores(tallies: Tallies, section: str) -> pd.DataFrame:
@@ -87,13 +97,19 @@ def scores(tallies: Tallies, section: str) -> pd.DataFrame:
 
 
 def losses(tallies: Tallies, section: str, plain: str) -> pd.DataFrame:
-    """Return by how much each share is lower than under the condition ``plain``, particle by particle."""
-    rows = [
-        _row(section, reader, condition, estimate)
-        for (reader, condition), of in tallies.items()
-        if condition != plain
-        for estimate in costs(tallies[reader, plain], of).values()
-    ]
+    """Return right depths and coverage by condition, and by how much fewer are right than under ``plain``.
+
+    The losses are particle by particle, and so more certain than the shares.
+    """
+    rows = []
+    for (reader, condition), of in tallies.items():
+        found = estimates(of)
+        rows += [
+            _row(section, reader, condition, found[name]) for name in ("exact", "within_one", "coverage")
+        ]
+        if condition != plain:
+            lost = costs(tallies[reader, plain], of)
+            rows += [_row(section, reader, condition, estimate) for estimate in lost.values()]
     return pd.DataFrame(rows)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from nanonet.records import Modality, Series, Stack
+from nanonet.records import Micrograph, Modality, Series, Stack
 
 if TYPE_CHECKING:
     from nanonet.records import Frames
@@ -26,6 +27,8 @@ class KnownMovie:
     ----------
     name
         Of the particle.
+    crystal
+        And its zone axis, as folders are named: "ceo2_110".
     modality, energy
         As of `nanonet.records.Micrograph`.
     expected
@@ -39,6 +42,7 @@ class KnownMovie:
     """
 
     name: str
+    crystal: str
     modality: Modality
     energy: float
     expected: Float32[np.ndarray, "t y x"]
@@ -47,9 +51,9 @@ class KnownMovie:
     setting: Setting
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Exposure:
-    """A movie as it was recorded.
+    """A movie as it was recorded; each is equal to itself only.
 
     Parameters
     ----------
@@ -57,10 +61,21 @@ class Exposure:
         Its frames, as a pipeline would read them from a file.
     movie
         What is true of it: for readers that are informed.
+    frames
+        That are to be read.
     """
 
     series: Series
     movie: KnownMovie
+    frames: range
+
+    def to_read(self) -> Iterator[Micrograph]:
+        """Yield the frames that are to be read."""
+        return (self.series[frame] for frame in self.frames)
+
+    def only(self, frames: range) -> Exposure:
+        """Return the movie with other frames to read; where they are the same, the exposure itself."""
+        return self if frames == self.frames else replace(self, frames=frames)
 
 
 def expose(movie: KnownMovie, dose: float, seed: int, *, pixel_size: float | None = None) -> Exposure:
@@ -91,4 +106,5 @@ def expose(movie: KnownMovie, dose: float, seed: int, *, pixel_size: float | Non
         dose=dose * movie.setting.dose,
         frame_time=FRAME_TIME,
     )
-    return Exposure(series=Series(name=movie.name, stacks=(stack,)), movie=movie)
+    series = Series(name=movie.name, stacks=(stack,))
+    return Exposure(series=series, movie=movie, frames=range(len(series)))

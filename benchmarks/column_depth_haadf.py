@@ -165,6 +165,7 @@ def read_images(folder: Path, plan: HAADFPlan, particle: int) -> KnownMovie:
     material, axis = CASES[particle % len(CASES)]
     return KnownMovie(
         name=f"{material} {list(axis)} {particle}",
+        crystal=f"{material.lower()}_{''.join(map(str, axis))}",
         modality="HAADF",
         energy=setting.probe.energy,
         expected=dose * np.stack(images),

@@ -122,7 +122,9 @@ def read_movie(folder: Path, particle: int, variant: str = "") -> KnownMovie:
         name = f"{stored['shape']} {particle}"
     setting = microscope_setting(particle)
     energy = setting.optics.energy
-    return KnownMovie(name=name, modality="HRTEM", energy=energy, setting=setting, **arrays)
+    return KnownMovie(
+        name=name, crystal="ceo2_110", modality="HRTEM", energy=energy, setting=setting, **arrays
+    )
 
 
 def _claim(folder: Path, plan: Plan) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -19,59 +19,79 @@ Follow = Callable[..., tuple[Table, ...]]
 TOGETHER = 7
 """Frames that are added up, where frames are."""
 NAMES = ("y", "x", "depth", "depth_low", "depth_high", "confidence")
-Reader = Callable[[Exposure], pd.DataFrame]
-"""Returns frame, y, x [Å of the pixel size that it was told], depth, depth_low, depth_high, confidence."""
+Look = Callable[[Exposure], list[FrameResult]]
+"""What a stage makes of the frames of a movie that are to be read."""
 
 
-def alone(stage: Stage) -> Reader:
-    """Return the reader that sees one frame at a time."""
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """Reads movies.
 
-    def read(exposure: Exposure) -> pd.DataFrame:
-        return _table([stage(replace(frame, movie=None)) for frame in exposure.series])
+    Parameters
+    ----------
+    read
+        Of the frames that are to be read, frame, y, x [Å of the pixel size that it was told], depth,
+        depth_low, depth_high, confidence.
+    identity
+        Of all that its readings depend on beside the movie: weights, configs, code.
+    frames_apart
+        Of the frames that it is given to read; more than 1 for readers that are slow and need no others.
+    """
 
-    return read
+    read: Callable[[Exposure], pd.DataFrame]
+    identity: str
+    frames_apart: int = 1
+
+    def frames(self, length: int, seed: int) -> range:
+        """Return which frames of a movie it reads with the noise of a seed: with all seeds, of all states."""
+        return range(seed % min(self.frames_apart, length), length, self.frames_apart)
 
 
-def in_a_row(stage: Stage) -> Reader:
-    """Return the reader that may look at the frames before and after each."""
-
-    def read(exposure: Exposure) -> pd.DataFrame:
-        return _table([stage(frame) for frame in exposure.series])
-
-    return read
+def alone(stage: Stage) -> Look:
+    """Return the look at one frame at a time."""
+    return lambda exposure: [stage(replace(frame, movie=None)) for frame in exposure.to_read()]
 
 
-def summed(stage: Stage) -> Reader:
-    """Return the reader that adds up frames around each, laid onto it, and reads the sum as one frame."""
+def in_a_row(stage: Stage) -> Look:
+    """Return the look at each frame with those before and after it."""
+    return lambda exposure: [stage(frame) for frame in exposure.to_read()]
+
+
+def summed(stage: Stage) -> Look:
+    """Return the look at sums: the frames around each are laid onto it, and read as one frame."""
     from nanonet.atomic_columns.align import aligned
 
-    def read(exposure: Exposure) -> pd.DataFrame:
+    def look(exposure: Exposure) -> list[FrameResult]:
         found = []
-        for frame in exposure.series:
+        for frame in exposure.to_read():
             images = np.stack([near.image for near in frame.around(TOGETHER // 2)])
             counts, _ = aligned(images, max_shift=4.0 / (frame.pixel_size or 1.0))
             total = counts.sum(axis=0, dtype=np.float32)
             found.append(stage(replace(frame, image=total, dose=TOGETHER * (frame.dose or 1.0), movie=None)))
-        return _table(found)
+        return found
 
-    return read
+    return look
 
 
-def followed(stage: Stage, follow: Follow, *, in_a_row: bool) -> Reader:
-    """Return the reader that follows every place through all frames, each read before.
+def informed(prepare: Callable[[Exposure], Stage]) -> Look:
+    """Return the look of a stage that is told of a movie what ``prepare`` tells it."""
+    return lambda exposure: alone(prepare(exposure))(exposure)
+
+
+def unfollowed(look: Look) -> Callable[[Exposure], pd.DataFrame]:
+    """Return the columns as they were seen, frame by frame."""
+    return lambda exposure: _scored(_joined(look(exposure), "columns").data)
+
+
+def followed(look: Look, follow: Follow) -> Callable[[Exposure], pd.DataFrame]:
+    """Return every place followed through all frames, each seen before.
 
     As in the pipeline, what cannot be followed stays as it was read.
-
-    Parameters
-    ----------
-    in_a_row
-        Whether each frame is read with those before and after it.
     """
     from nanonet.atomic_columns.link import link_columns
 
     def read(exposure: Exposure) -> pd.DataFrame:
-        frames = exposure.series if in_a_row else (replace(frame, movie=None) for frame in exposure.series)
-        found = [stage(frame) for frame in frames]
+        found = look(exposure)
         columns = link_columns(cast("ColumnTable", _joined(found, "columns")))
         _, *pixels = exposure.series.stacks[0].shape
         field = tuple(length * (exposure.series.pixel_size or 1.0) for length in pixels)
@@ -93,11 +113,6 @@ def _joined(found: list[FrameResult], stem: str) -> Table:
     """Return the tables of one kind of all frames as one."""
     parts = [_of_stem(result.tables, stem) for result in found]
     return parts[0].with_data(pd.concat([part.data for part in parts], ignore_index=True))
-
-
-def _table(found: list[FrameResult]) -> pd.DataFrame:
-    """Return the column tables of all frames as one."""
-    return _scored(_joined(found, "columns").data)
 
 
 def _scored(data: pd.DataFrame) -> pd.DataFrame:

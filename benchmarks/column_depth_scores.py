@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,9 +62,12 @@ class Tally:
 
 
 def tally_movie(
-    found: pd.DataFrame, positions: Float[np.ndarray, "t place 2"], depths: Int[np.ndarray, "t place"]
+    found: pd.DataFrame,
+    positions: Float[np.ndarray, "t place 2"],
+    depths: Int[np.ndarray, "t place"],
+    frames: Iterable[int] | None = None,
 ) -> Tally:
-    """Count how the columns of all frames of a movie were read.
+    """Count how the columns of a movie were read.
 
     Parameters
     ----------
@@ -74,13 +77,15 @@ def tally_movie(
         Every place that ever holds a column.
     depths
         0 where a place holds none now.
+    frames
+        That were read; None for all.
     """
     changing = is_changing(depths)
-    frames = dict(iter(found.groupby("frame")))
+    by_frame = dict(iter(found.groupby("frame")))
     none = found.iloc[:0]
     total = Tally(counts=np.zeros(len(COUNTED)), confidence=np.zeros(0), right=np.zeros(0, bool))
-    for frame, (places, true) in enumerate(zip(positions, depths, strict=True)):
-        total += tally_frame(frames.get(frame, none), places, true, changing[frame])
+    for frame in range(len(depths)) if frames is None else frames:
+        total += tally_frame(by_frame.get(frame, none), positions[frame], depths[frame], changing[frame])
     return total
 
 

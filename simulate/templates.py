@@ -134,7 +134,7 @@ class TemplateLibrary:
             )
         with self._lock:
             if steps not in self._held:
-                self._held = {steps: self._make(np.radians(steps * _ROUNDING))}
+                self._held[steps] = self._make(np.radians(steps * _ROUNDING))
             made = self._held[steps]
             ratio = 1.0 if dose is None else dose / setting.dose
             return _in_quanta(made, ratio, self._detector(float(made.mean[0].mean()) * ratio))

@@ -2,54 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from column_depth_choice import Choice
-from column_depth_evaluation import Case, evaluate, losses, scores
-from column_depth_exposures import KnownMovie
-from column_depth_report import headline, plot, print_table
-
-from simulate.camera.detector import Detector
-from simulate.tem.microscope import Setting
-from simulate.tem.optics import Optics
-
-
-def lattice_movie(particle: int, variant: str) -> KnownMovie:
-    """Return two frames of dark columns on a square lattice; fainter ones where something was changed."""
-    places = np.stack(np.meshgrid(np.arange(4.0, 30.0, 3.0), np.arange(4.0, 30.0, 3.0), indexing="ij"), -1)
-    places = places.reshape(-1, 2) + 0.07 * particle
-    grid = 0.25 * np.indices((136, 136))
-    square = sum((grid[axis][..., None] - places[:, axis]) ** 2 for axis in (0, 1))
-    dip = (0.05 if variant else 0.4) * np.exp(-square / (2 * 0.6**2)).sum(axis=-1)
-    frame = (0.0625 * (1 - dip)).astype(np.float32)
-    return KnownMovie(
-        name="lattice",
-        modality="HRTEM",
-        energy=300e3,
-        expected=np.stack([frame, frame]),
-        positions=np.stack([places, places]),
-        depths=np.ones((2, len(places)), dtype=int),
-        setting=Setting(optics=Optics(energy=300e3), detector=Detector(pixel_size=0.25, dose=1.0)),
-    )
-
-
-def test_readers_are_scored_case_by_case() -> None:
-    cases = [
-        Case(condition=name, particle=particle, seed=0, dose=300.0, variant=variant, stretch=stretch)
-        for name, variant, stretch in (("plain", "", 1.0), ("faint", "faint", 1.0), ("scaled", "", 1.1))
-        for particle in (0, 1)
-    ]
-    tallies = evaluate(lattice_movie, cases, Choice(names=("classical", "network")), 1, "lattices")
-    assert set(tallies) == {("classical", name) for name in ("plain", "faint", "scaled")}  # no checkpoint
-    assert all(len(of) == 2 for of in tallies.values())
-    table = scores(tallies, "ceo2").set_index(["condition", "metric"])["value"]
-    assert table["plain", "recall"] > 0.9
-    assert table["plain", "precision"] > 0.99
-    assert table["faint", "recall"] < 0.7
-    # Told a wrong pixel size, it finds them still: places are scaled back before they are compared.
-    assert table["scaled", "recall"] > 0.9
-    assert set(losses(tallies, "robustness", "plain")["metric"]) == {"exact_lost", "within_one_lost"}
+from column_depth_report import headline, plot, print_absent, print_table
 
 
 def rows(values: dict[tuple[str, str, str, str], float]) -> pd.DataFrame:
@@ -83,10 +38,30 @@ def test_the_headline_names_section_metric_condition_and_reader() -> None:
     assert not any("classical" in name and name.startswith("ceo2_exact") for name in found)
 
 
-def test_the_headline_compares_at_the_worst_dose() -> None:
-    found = headline(rows(EXACT))
+def test_the_headline_is_full_of_the_network_and_brief_of_others() -> None:
+    found = headline(rows({**EXACT, ("ceo2", "likelihood", "100", "recall"): 0.9}))
+    assert found["ceo2_exact_100_likelihood"] == 0.65
+    assert "ceo2_recall_100_likelihood" not in found
+
+
+def test_promises_are_reported_where_they_are_kept_least() -> None:
+    told = {
+        ("ceo2", "network", dose, metric): value
+        for dose, (ece, coverage) in {"100": (0.05, 0.8), "400": (0.01, 0.97)}.items()
+        for metric, value in (("ece", ece), ("coverage", coverage))
+    }
+    seven = {("ceo2", "seven_frames", "100", metric): 0.9 for metric in ("ece", "coverage")}
+    found = headline(rows({**EXACT, **told, **seven}))
     assert found["ceo2_least_ahead_of_likelihood"] == pytest.approx(0.05)
     assert found["ceo2_most_errors_of_classical"] == pytest.approx(0.5)
+    assert found["ceo2_least_ahead_of_likelihood_seven_frames"] == pytest.approx(0.2)
+    assert found["ceo2_most_ece"] == 0.05
+    assert (found["ceo2_least_coverage"], found["ceo2_most_coverage"]) == (0.8, 0.97)
+
+
+def test_what_is_not_there_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    print_absent({"likelihood": "no --library"})
+    assert capsys.readouterr().out == "not there: likelihood (no --library)\n"
 
 
 def test_tables_and_plot_take_what_is_unknown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
