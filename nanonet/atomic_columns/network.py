@@ -112,7 +112,8 @@ def read_depth(
         radius=radius / sampled,
         min_probability=_CANDIDATE,
     )
-    dose = micrograph.dose or noise_equivalent_dose(micrograph)
+    noise_dose = noise_equivalent_dose(micrograph)
+    dose = micrograph.dose or noise_dose
     chance, unlike = _unlike(reading, counts[len(counts) // 2], network)
     reading, level = _believed(reading, dose, network.calibration)
     sure = reading.presence >= min_probability
@@ -126,7 +127,7 @@ def read_depth(
         frame=micrograph.frame,
         pixel_size=micrograph.pixel_size,
     )
-    warnings = (*range_warnings(micrograph, network), *unlike)
+    warnings = (*range_warnings(micrograph, network, noise_dose), *unlike)
     judged = frame_table(micrograph.frame, dose=dose, chance=chance, warnings=warnings)
     return FrameResult(
         frame=micrograph.frame,

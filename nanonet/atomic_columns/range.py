@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from nanonet.atomic_columns.dose import noise_equivalent_dose
 from nanonet.records import Micrograph, TrainedNetwork
 
 _UNITS = {"dose": "e/Å²", "energy": "eV", "frame_time": "s"}
@@ -12,14 +11,24 @@ _GUESS = 2.0  # a dose that is estimated from the noise is not better than this 
 _TOO_QUIET = 2.0  # times the stated dose: no detector has less noise than its electrons
 
 
-def range_warnings(micrograph: Micrograph, network: TrainedNetwork) -> tuple[str, ...]:
+def range_warnings(
+    micrograph: Micrograph, network: TrainedNetwork, noise_dose: float | None
+) -> tuple[str, ...]:
     """Return a line for each way in which a frame lies outside of what a network was trained for.
 
     Compared are the modality, every setting of ``network.trained_range`` that the frame has a value for, the
-    pixel size where it is too coarse, and the dose that the noise of a transmission image stands for
-    (`noise_equivalent_dose`): with the range where the file gives no dose, else with that dose, since noise
-    below its shot noise means that the image was processed. What the image itself looks like is compared by
-    `nanonet.atomic_columns.familiar`.
+    pixel size where it is too coarse, and the dose that the noise stands for: with the range where the file
+    gives no dose, else with that dose, since noise below its shot noise means that the image was processed.
+    What the image itself looks like is compared by `nanonet.atomic_columns.familiar`.
+
+    Parameters
+    ----------
+    micrograph
+        The frame.
+    network
+        Whose training it is compared with.
+    noise_dose
+        What `nanonet.atomic_columns.dose.noise_equivalent_dose` says of the frame [e/Å²].
     """
     found = []
     if float(micrograph.image.mean()) <= 0:
@@ -39,7 +48,7 @@ def range_warnings(micrograph: Micrograph, network: TrainedNetwork) -> tuple[str
         found.append(
             f"pixels of {micrograph.pixel_size:.3g} Å are coarse for a network of {network.pixel_size:.3g} Å"
         )
-    return (*found, *_dose_warning(micrograph, network))
+    return (*found, *_dose_warning(micrograph, network, noise_dose))
 
 
 def _outside(name: str, value: float, low: float, high: float) -> str:
@@ -48,12 +57,9 @@ def _outside(name: str, value: float, low: float, high: float) -> str:
     return f"{name} {value:.6g} {unit} is outside the {trained} {unit} of the network's training"
 
 
-def _dose_warning(micrograph: Micrograph, network: TrainedNetwork) -> tuple[str, ...]:
+def _dose_warning(micrograph: Micrograph, network: TrainedNetwork, dose: float | None) -> tuple[str, ...]:
     """Return what the noise says of the dose: out of range, or less than the shot noise of the stated one."""
-    if "dose" not in network.trained_range:
-        return ()
-    dose = noise_equivalent_dose(micrograph)
-    if dose is None:
+    if "dose" not in network.trained_range or dose is None:
         return ()
     if micrograph.dose is not None:
         if dose <= _TOO_QUIET * micrograph.dose:

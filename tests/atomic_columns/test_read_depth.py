@@ -9,14 +9,19 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
+from nanonet.atomic_columns.dose import noise_equivalent_dose
 from nanonet.atomic_columns.network import read_depth, resampled
-from nanonet.atomic_columns.range import noise_equivalent_dose, range_warnings
+from nanonet.atomic_columns.range import range_warnings
 from nanonet.atomic_columns.readout import narrowest_interval, read_columns
 from nanonet.records import InputError, Micrograph, TrainedNetwork
 
 PIXEL = 0.25
 WIDTH = 0.6  # Å, of the labels
 CLASSES = 7
+
+
+def warnings_of(frame, network):
+    return range_warnings(frame, network, noise_equivalent_dose(frame))
 
 
 def network_of(predict, **changes):
@@ -215,16 +220,16 @@ def test_frames_unlike_the_training_are_flagged():
     image = np.full((64, 64), 20.0, np.float32)
     frame = Micrograph(image=image, name="x", pixel_size=0.25, modality="HRTEM", dose=500.0)
     network = network_of(height_reader, trained_range={"dose": (100.0, 2000.0), "defocus": (10.0, 90.0)})
-    assert range_warnings(frame, network) == ()
-    (line,) = range_warnings(replace(frame, dose=20.0), network)
+    assert warnings_of(frame, network) == ()
+    (line,) = warnings_of(replace(frame, dose=20.0), network)
     assert "dose 20 e/Å²" in line
     assert "100 to 2000" in line
-    assert "HAADF" in range_warnings(replace(frame, modality="HAADF"), network)[0]
-    assert "coarse" in range_warnings(replace(frame, pixel_size=0.6), network)[0]
+    assert "HAADF" in warnings_of(replace(frame, modality="HAADF"), network)[0]
+    assert "coarse" in warnings_of(replace(frame, pixel_size=0.6), network)[0]
     one = replace(network, trained_range={"pixel_size": (0.25, 0.25)})
-    assert range_warnings(replace(frame, pixel_size=0.1), one) == ()
-    assert "coarse" in range_warnings(replace(frame, pixel_size=0.6), one)[0]
-    assert range_warnings(replace(frame, modality=None), network) == ()
+    assert warnings_of(replace(frame, pixel_size=0.1), one) == ()
+    assert "coarse" in warnings_of(replace(frame, pixel_size=0.6), one)[0]
+    assert warnings_of(replace(frame, modality=None), network) == ()
 
 
 @pytest.mark.parametrize("gain", [1.0, 37.5])
@@ -234,5 +239,5 @@ def test_dose_is_told_from_the_noise_whatever_the_gain(gain):
     frame = Micrograph(image=image, name="x", pixel_size=0.25, modality="HRTEM")
     assert noise_equivalent_dose(frame) == pytest.approx(200, rel=0.06)
     quiet = network_of(height_reader, trained_range={"dose": (1000.0, 5000.0)})
-    assert "estimated from the noise" in range_warnings(frame, quiet)[0]
-    assert range_warnings(frame, network_of(height_reader)) == ()
+    assert "estimated from the noise" in warnings_of(frame, quiet)[0]
+    assert warnings_of(frame, network_of(height_reader)) == ()
