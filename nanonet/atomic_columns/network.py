@@ -112,7 +112,8 @@ def read_depth(
         radius=radius / sampled,
         min_probability=_CANDIDATE,
     )
-    noise_dose = noise_equivalent_dose(micrograph)
+    # Few files of a TEM tell how they were recorded: the network's way is taken then.
+    noise_dose = noise_equivalent_dose(replace(micrograph, modality=micrograph.modality or network.modality))
     dose = micrograph.dose or noise_dose
     chance, unlike = _unlike(reading, counts[len(counts) // 2], network)
     reading, level = _believed(reading, dose, network.calibration)

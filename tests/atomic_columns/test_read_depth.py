@@ -241,3 +241,12 @@ def test_dose_is_told_from_the_noise_whatever_the_gain(gain):
     quiet = network_of(height_reader, trained_range={"dose": (1000.0, 5000.0)})
     assert "estimated from the noise" in warnings_of(frame, quiet)[0]
     assert warnings_of(frame, network_of(height_reader)) == ()
+
+
+def test_the_dose_is_told_from_the_noise_where_the_file_says_nothing_at_all():
+    """What the network was trained on is taken for how the frame was recorded."""
+    image = np.random.default_rng(4).poisson(12.5, (256, 256)).astype(np.float32)
+    frame = Micrograph(image=image, name="x", pixel_size=0.25)
+    tables = read_depth(frame, network=network_of(height_reader)).tables
+    (frames,) = (table.data for table in tables if table.stem == "frames")
+    assert frames["dose_e_per_angstrom2"].item() == pytest.approx(200, rel=0.06)
