@@ -14,6 +14,7 @@ _TILE = 256  # px: enough for a spectrum, and quick
 _TILES = 4  # along each axis at most
 _LOWEST, _HIGHEST = 0.25, 0.5  # cycles/px, where a crystal shows little and every direction is sampled
 _BANDS = 12
+_LOCAL = 1.0  # Å, that the local intensity of a specimen is a mean over
 _SMALLEST = 32  # px: in fewer the bands are empty, or hold too little
 
 
@@ -40,6 +41,45 @@ def noise_equivalent_dose(micrograph: Micrograph) -> float | None:
     if power is None or mean <= 0:
         return None
     return mean**2 / (power * micrograph.pixel_size**2)
+
+
+def counted_dose(micrograph: Micrograph) -> float | None:
+    """Return how many electrons the detector of a STEM counted where the specimen is [e/Å²], or None.
+
+    In HAADF vacuum is dark, so that the noise says nothing of the dose, but of the electrons that were
+    counted: intensity of mean m and noise power v has v / m an electron, whatever the detector's gain. The
+    intensity of the specimen is the mean of the local intensity, weighted with its square, so that vacuum
+    hardly counts.
+
+    Parameters
+    ----------
+    micrograph
+        Raw counts, from which no background was subtracted. None is returned unless it is HAADF or ADF with a
+        pixel size, and noisy.
+    """
+    from scipy import ndimage
+
+    if micrograph.modality not in ("HAADF", "ADF") or micrograph.pixel_size is None:
+        return None
+    gain = _counts_an_electron(micrograph.image)
+    if gain is None:
+        return None
+    local = ndimage.gaussian_filter(micrograph.image.astype(np.float32), _LOCAL / micrograph.pixel_size)
+    specimen = float((local**3).sum(dtype=float) / (local**2).sum(dtype=float))
+    return specimen / (gain * micrograph.pixel_size**2)
+
+
+def _counts_an_electron(image: Float[np.ndarray, "y x"]) -> float | None:
+    """Return noise power over mean, tile by tile, since vacuum has little of both; None if there is none."""
+    if min(image.shape) < _SMALLEST:
+        return None
+    tiles = _tiles(image)
+    weight = window(tiles.shape[1:]) ** 2
+    mean = (tiles * weight).mean(axis=(1, 2)) / weight.mean()
+    power = [noise_power(tile[None]) for tile in tiles]
+    known = np.array([found is not None for found in power])
+    total = float(mean[known].sum())
+    return sum(found for found in power if found is not None) / total if total > 0 else None
 
 
 def noise_power(tiles: Float[np.ndarray, "n y x"]) -> float | None:

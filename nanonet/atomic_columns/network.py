@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from nanonet.atomic_columns.align import aligned
 from nanonet.atomic_columns.calibrate import calibrated, calibrated_presence, interval_level
-from nanonet.atomic_columns.dose import noise_equivalent_dose
+from nanonet.atomic_columns.dose import counted_dose, noise_equivalent_dose
 from nanonet.atomic_columns.familiar import familiarity_warning
 from nanonet.atomic_columns.fusion import fuse
 from nanonet.atomic_columns.range import range_warnings
@@ -112,9 +112,10 @@ def read_depth(
         radius=radius / sampled,
         min_probability=_CANDIDATE,
     )
-    # Few files of a TEM tell how they were recorded: the network's way is taken then.
-    noise_dose = noise_equivalent_dose(replace(micrograph, modality=micrograph.modality or network.modality))
-    dose = micrograph.dose or noise_dose
+    # Few files tell how they were recorded: the network's way is taken then.
+    recorded = replace(micrograph, modality=micrograph.modality or network.modality)
+    noise_dose = noise_equivalent_dose(recorded)
+    dose = counted_dose(recorded) if recorded.modality in _ADDS_UP else micrograph.dose or noise_dose
     chance, unlike = _unlike(reading, counts[len(counts) // 2], network)
     reading, level = _believed(reading, dose, network.calibration)
     sure = reading.presence >= min_probability

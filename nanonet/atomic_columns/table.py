@@ -102,7 +102,8 @@ def frame_columns() -> tuple[Column, ...]:
             name="dose_e_per_angstrom2",
             unit="e/Å²",
             meaning="that the probabilities were calibrated for: the file's, or that whose shot noise is the "
-            "noise of the frame; empty where neither is known",
+            "noise of the frame; of HAADF the electrons that were counted where the specimen is, told from "
+            "the noise; empty where it cannot be told",
         ),
         Column(
             name="familiarity",

@@ -33,10 +33,10 @@ class ContrastNormalisation(nn.Module):
 class IntensityNormalisation(nn.Module):
     """Counts to intensity in units of what the specimen gives: for HAADF, where vacuum is dark.
 
-    The unit is the mean of the local intensity, weighted with itself: unlike the mean of the image it hardly
-    depends on how much vacuum there is. The local intensity is a Gaussian mean over some columns, so that
-    counting noise adds little to its square. Where the mean is not positive the result is 0; a pixel that
-    is NaN or infinite counts as 0.
+    The unit is the mean of the local intensity, weighted with its square: unlike the mean of the image it
+    does not depend on how much vacuum there is. The local intensity is a Gaussian mean over some columns, so
+    that counting noise adds little. Where the mean is not positive the result is 0; a pixel that is NaN or
+    infinite counts as 0.
 
     Parameters
     ----------
@@ -60,9 +60,10 @@ class IntensityNormalisation(nn.Module):
         counts = counts.float()
         known = torch.where(counts.isfinite(), counts, 0.0)
         local = self._smooth(known)
-        total = local.sum(dim=(-2, -1), keepdim=True)
-        unit = local.square().sum(dim=(-2, -1), keepdim=True) / torch.where(total > 0, total, 1.0)
-        return torch.where(total > 0, known / torch.where(unit > 0, unit, 1.0), 0.0)
+        lit = known.mean(dim=(-2, -1), keepdim=True) > 0
+        weight = local.square() / local.square().amax(dim=(-2, -1), keepdim=True).clamp(min=1e-30)
+        unit = (local * weight).sum(dim=(-2, -1), keepdim=True) / weight.sum(dim=(-2, -1), keepdim=True)
+        return torch.where(lit & (unit > 0), known / torch.where(unit > 0, unit, 1.0), 0.0)
 
     def _smooth(self, image: Tensor) -> Tensor:
         """Return the Gaussian mean; beyond the border there is what lies at it."""

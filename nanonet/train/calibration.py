@@ -16,15 +16,18 @@ from nanonet.atomic_columns.calibrate import (
     fit_calibration,
     interval_level,
 )
+from nanonet.atomic_columns.dose import counted_dose
 from nanonet.atomic_columns.readout import Reading, narrowest_interval, read_columns
 from nanonet.data.column_depth import ColumnDepthDataset
 from nanonet.metrics.calibration import calibration_error_estimate, coverage_estimate, reliability
 from nanonet.metrics.columns import match_columns
-from nanonet.records import ColumnSample, Estimate, InputError, TrainedNetwork
+from nanonet.records import ColumnSample, Estimate, InputError, Micrograph, TrainedNetwork
 from nanonet.records.calibration import Calibration, ReadColumns
 
 _FIRST_EPOCH = 1
 """Of the dataset that images are drawn from: those of epoch 0 have chosen the best weights."""
+_NOTHING = 1e-3
+"""e/Å²: of an image in which nothing was counted."""
 _GROUPS_A_DECADE = 2
 """Of doses, whose calibration is told apart."""
 
@@ -193,7 +196,7 @@ def measure_posteriors(
             radius=radius / sample.pixel_size,
             min_probability=min_probability,
         )
-        found.append(_with_truth(reading, sample, tolerance))
+        found.append(_with_truth(reading, sample, _dose(sample, network), tolerance))
     return _joined(found)
 
 
@@ -216,7 +219,21 @@ def _probabilities(network: TrainedNetwork, sample: ColumnSample) -> Float[np.nd
     return np.asarray(softmax(network.predict(counts)[0], axis=0))
 
 
-def _with_truth(reading: Reading, sample: ColumnSample, tolerance: float) -> ReadColumns:
+def _dose(sample: ColumnSample, network: TrainedNetwork) -> float:
+    """Return the dose as `read_depth` will know it: that of the beam, in HAADF that of what was counted."""
+    if network.modality not in ("HAADF", "ADF"):
+        return float(sample.settings["dose"])
+    frames = sample.image.reshape(-1, *sample.image.shape[-2:])
+    middle = Micrograph(
+        image=frames[len(frames) // 2],
+        name="drawn",
+        pixel_size=sample.pixel_size,
+        modality=network.modality,
+    )
+    return counted_dose(middle) or _NOTHING
+
+
+def _with_truth(reading: Reading, sample: ColumnSample, dose: float, tolerance: float) -> ReadColumns:
     """Return what was read of a sample, with the true depth of each column."""
     positions = reading.positions * sample.pixel_size
     deepest = reading.posterior.shape[1]
@@ -229,7 +246,7 @@ def _with_truth(reading: Reading, sample: ColumnSample, tolerance: float) -> Rea
         posterior=reading.posterior,
         presence=reading.presence,
         depth=depth,
-        dose=np.full(n, float(sample.settings["dose"])),
+        dose=np.full(n, dose),
         particle=np.full(n, sample.structure),
     ).take(inner)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nanonet.atomic_columns.dose import noise_equivalent_dose, noise_power
+from nanonet.atomic_columns.dose import counted_dose, noise_equivalent_dose, noise_power
 from nanonet.records import Micrograph
 
 PIXEL = 0.25
@@ -76,3 +76,20 @@ def test_what_says_nothing_gives_none():
     assert noise_equivalent_dose(frame(np.full((64, 64), 7.0))) is None
     assert noise_equivalent_dose(frame(some.image - some.image.mean() - 1)) is None
     assert noise_equivalent_dose(frame(np.ones((3, 3)))) is None
+
+
+@pytest.mark.parametrize("gain", [1.0, 37.5])
+@pytest.mark.parametrize("electrons", [0.5, 20.0])
+def test_what_a_stem_counts_where_the_specimen_is(gain, electrons):
+    """Whatever the gain, and however much vacuum lies around."""
+    for side in (128, 512):
+        y, x = np.mgrid[:side, :side] - side / 2
+        disc = electrons * (0.01 + 1 / (1 + np.exp(np.hypot(y, x) - 50)))
+        image = frame(gain * counted(disc), modality="HAADF")
+        assert counted_dose(image) == pytest.approx(electrons / PIXEL**2, rel=0.2)
+
+
+def test_a_stem_that_counts_nothing_tells_nothing():
+    assert counted_dose(frame(np.zeros((64, 64)), modality="HAADF")) is None
+    assert counted_dose(frame(counted(np.full((64, 64), 5.0)))) is None
+    assert counted_dose(frame(counted(np.full((64, 64), 5.0)), modality="HAADF", pixel_size=None)) is None

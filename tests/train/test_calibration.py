@@ -190,6 +190,15 @@ def test_without_calibration_intervals_are_those_of_the_reader(halves):
     np.testing.assert_array_equal(judge(read, None).covered, (low <= read.depth) & (read.depth <= high))
 
 
+def test_in_haadf_the_dose_is_what_was_counted():
+    """As `read_depth` will know it: the dose of the beam is not in the image."""
+    beam = measure_posteriors(NETWORK, dataset(), epochs=1)
+    counted = measure_posteriors(replace(NETWORK, modality="HAADF"), dataset(), epochs=1)
+    ratio = counted.dose / beam.dose  # these images have about 1 to 3 counts an electron of the beam
+    assert ((ratio > 0.7) & (ratio < 5)).all()
+    assert (ratio != 1).all()
+
+
 def test_what_cannot_be_calibrated_is_refused():
     class Undosed(Blobs):
         def draw(self, structure, rng):
