@@ -44,7 +44,13 @@ def familiarity_figures(frames: Table, axis: TimeAxis) -> tuple[Figure, ...]:
         layout=layout(
             axis.title,
             "familiarity",
-            yaxis={"type": "log", "range": [np.log10(_LEAST) - 0.2, 0.2], "rangemode": "normal", "dtick": 1},
+            yaxis={
+                "type": "log",
+                "range": [np.log10(_LEAST) - 0.2, 0.2],
+                "rangemode": "normal",
+                "dtick": 1,
+                "exponentformat": "power",
+            },
         ),
     )
     return (figure,)
