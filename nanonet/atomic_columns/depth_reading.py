@@ -11,7 +11,7 @@ from nanonet.records import ColumnTable, Micrograph
 
 
 def column_reading(
-    reading: Reading, micrograph: Micrograph, min_probability: float = 0.0
+    reading: Reading, micrograph: Micrograph, *, min_probability: float = 0.0, level: float = 0.9
 ) -> tuple[ColumnTable, DepthTable]:
     """Return the columns that are at least that probable, and the probabilities of the depths of all.
 
@@ -23,10 +23,12 @@ def column_reading(
         The frame.
     min_probability
         Least ``presence`` of a column.
+    level
+        Probability that the interval of a depth holds.
     """
     sure = reading.presence >= min_probability
     listed = reading.where(sure)
-    low, high = narrowest_interval(listed.posterior)
+    low, high = narrowest_interval(listed.posterior, level)
     columns = column_table(
         listed.positions,
         frame=micrograph.frame,
@@ -34,8 +36,8 @@ def column_reading(
         values={
             "depth": listed.depth,
             "depth_mean": listed.depth_mean,
-            "depth_low": low,
-            "depth_high": high,
+            "depth_low": np.minimum(low, listed.depth),
+            "depth_high": np.maximum(high, listed.depth),
             "confidence": listed.confidence,
         },
     )

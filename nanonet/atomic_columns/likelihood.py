@@ -175,7 +175,8 @@ def read_likelihood(
     posterior = depth_posterior(micrograph.image, pixels, templates, micrograph.pixel_size, nuisance)
     filled = np.maximum(1 - posterior[:, :1], 1e-12)
     reading = Reading(positions=pixels, presence=1 - posterior[:, 0], posterior=posterior[:, 1:] / filled)
-    return FrameResult(frame=micrograph.frame, tables=column_reading(reading, micrograph, min_probability))
+    columns = column_reading(reading, micrograph, min_probability=min_probability)
+    return FrameResult(frame=micrograph.frame, tables=columns)
 
 
 def depth_posterior(

@@ -9,17 +9,16 @@ from jaxtyping import Bool, Float
 
 from nanonet.atomic_columns.align import aligned
 from nanonet.atomic_columns.calibrate import calibrated, calibrated_presence, interval_level
+from nanonet.atomic_columns.depth_reading import column_reading
 from nanonet.atomic_columns.dose import counted_dose, noise_equivalent_dose
 from nanonet.atomic_columns.familiar import familiarity_warning
 from nanonet.atomic_columns.fusion import fuse
 from nanonet.atomic_columns.range import range_warnings
-from nanonet.atomic_columns.readout import Reading, narrowest_interval, read_columns
-from nanonet.atomic_columns.table import column_table, frame_table
-from nanonet.atomic_columns.time.table import depth_table
+from nanonet.atomic_columns.readout import Reading, read_columns
+from nanonet.atomic_columns.table import frame_table
 from nanonet.atomic_columns.volumes import measure_volumes
 from nanonet.records import (
     Calibration,
-    ColumnTable,
     FrameResult,
     InputError,
     Micrograph,
@@ -121,19 +120,13 @@ def read_depth(
     sure = reading.presence >= min_probability
     if intensity and network.modality in _ADDS_UP:
         reading = _sharpened(reading, sure, counts[len(counts) // 2], sampled)
-    candidates = depth_table(
-        reading.positions * step,
-        presence=reading.presence,
-        posterior=reading.posterior,
-        column_id=np.where(sure, np.cumsum(sure), 0),
-        frame=micrograph.frame,
-        pixel_size=micrograph.pixel_size,
-    )
+    placed = replace(reading, positions=reading.positions * step)
+    columns, candidates = column_reading(placed, micrograph, min_probability=min_probability, level=level)
     warnings = (*range_warnings(micrograph, network, noise_dose), *unlike)
     judged = frame_table(micrograph.frame, dose=dose, chance=chance, warnings=warnings)
     return FrameResult(
         frame=micrograph.frame,
-        tables=(_table(micrograph, reading.where(sure), step, level), judged, candidates),
+        tables=(columns, judged, candidates),
         maps=_maps(probabilities, micrograph.image.shape, step),
         warnings=warnings,
     )
@@ -220,22 +213,6 @@ def _softmax(logits: Float[np.ndarray, "class y x"]) -> Float[np.ndarray, "class
         np.exp(part, out=part)
         part /= part.sum(0)
     return found
-
-
-def _table(micrograph: Micrograph, reading: Reading, step: float, level: float) -> ColumnTable:
-    low, high = narrowest_interval(reading.posterior, level)
-    return column_table(
-        reading.positions * step,
-        frame=micrograph.frame,
-        pixel_size=micrograph.pixel_size,
-        values={
-            "depth": reading.depth,
-            "depth_mean": reading.depth_mean,
-            "depth_low": np.minimum(low, reading.depth),
-            "depth_high": np.maximum(high, reading.depth),
-            "confidence": reading.confidence,
-        },
-    )
 
 
 def _maps(
