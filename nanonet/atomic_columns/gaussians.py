@@ -72,7 +72,7 @@ def fit_gaussians(
         new, damping = _step(parameters, discs, own, weights, damping=damping, width=width)
         moved = np.abs(new[:, 1:3] - parameters[:, 1:3])
         parameters = new
-        if np.mean(moved < _CONVERGED) > _MOST:
+        if (moved < _CONVERGED).sum() >= _MOST * moved.size:
             break
     own = values - _others(parameters, discs, image.shape, radius)
     _, normal = _equations(parameters, discs, own, weights)
@@ -129,7 +129,8 @@ def _others(
     parameters: Float[np.ndarray, "n 5"], discs: _Discs, shape: tuple[int, ...], radius: float
 ) -> Float[np.ndarray, "n p"]:
     """Return in each column's disc what all other columns add there."""
-    wide = _Discs.around(parameters[:, 1:3], max(radius, _REACH * float(np.median(parameters[:, 3]))), shape)
+    reach = _REACH * float(np.median(parameters[:, 3])) if len(parameters) else 0.0
+    wide = _Discs.around(parameters[:, 1:3], max(radius, reach), shape)
     drawn = _bell(parameters, wide) * wide.inside
     flat = np.bincount((wide.y * shape[1] + wide.x).ravel(), drawn.ravel(), minlength=shape[0] * shape[1])
     return np.asarray(flat.reshape(shape)[discs.y, discs.x] - _bell(parameters, discs))

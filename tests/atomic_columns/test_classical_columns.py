@@ -9,6 +9,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from nanonet.atomic_columns.classical import find_columns
+from nanonet.atomic_columns.gaussians import fit_gaussians
 from nanonet.atomic_columns.table import column_columns
 from nanonet.records import InputError, Micrograph
 
@@ -193,3 +194,10 @@ def test_sparse_haadf_series_against_published_fits():
         assert recall > 0.9
         distance = cKDTree(truth).query(found)[0]
         assert np.sqrt(np.mean(distance[distance < 0.6] ** 2)) < 0.05
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_columns_are_fitted_without_a_word():
+    image = np.random.default_rng(0).poisson(5, (64, 64)).astype(np.float32)
+    fit = fit_gaussians(image, image + 1, np.empty((0, 2)), width=2.0, radius=5.0)
+    assert len(fit.positions) == 0
