@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from nanonet.atomic_columns.readout import Reading, narrowest_interval
+from nanonet.atomic_columns.readout import LEVEL, Reading, narrowest_interval
 from nanonet.atomic_columns.table import column_table
 from nanonet.atomic_columns.time.table import DepthTable, depth_table
 from nanonet.records import ColumnTable, Micrograph
 
 
 def column_reading(
-    reading: Reading, micrograph: Micrograph, *, min_probability: float = 0.0, level: float = 0.9
+    reading: Reading, micrograph: Micrograph, *, min_probability: float = 0.0, level: float = LEVEL
 ) -> tuple[ColumnTable, DepthTable]:
     """Return the columns that are at least that probable, and the probabilities of the depths of all.
 

@@ -6,15 +6,16 @@ It is the mark for anything that knows nothing of the shape of particles: one fr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
+from nanonet.atomic_columns.around import Around
 from nanonet.atomic_columns.depth_reading import column_reading
 from nanonet.atomic_columns.readout import Reading
+from nanonet.io.csv_columns import read_csv_columns
 from nanonet.records import FrameResult, InputError, Micrograph
 
 _COLUMNS = ("frame", "y_angstrom", "x_angstrom")
@@ -86,13 +87,7 @@ def read_places(path: str | None) -> Places:
     """
     if path is None:
         raise InputError("the likelihood reader is told where columns are: give truth=FILE.csv")
-    try:
-        table = pd.read_csv(Path(path).expanduser())
-    except (OSError, ValueError) as error:
-        raise InputError(f"truth={path} cannot be read as a CSV table: {error}") from error
-    missing = [name for name in _COLUMNS if name not in table]
-    if missing:
-        raise InputError(f"truth={path} lacks {', '.join(missing)}; it needs {', '.join(_COLUMNS)}")
+    table = read_csv_columns(path, _COLUMNS, "truth")
     return Places(table=table[list(_COLUMNS)])
 
 
@@ -203,38 +198,19 @@ def _log_likelihood(
     nuisance: Nuisance,
 ) -> Float[np.ndarray, "n depth"]:
     """Return the log-likelihoods of each depth, up to a constant of each place."""
-    near = _Near.of(positions, templates.radius / pixel_size, quanta.shape)
+    radius = templates.radius / pixel_size
+    near = Around.of(positions, radius + 0.5, quanta.shape)
     samples = near.offsets * pixel_size / templates.step + templates.mean.shape[-1] // 2
     mean = np.stack([_at(part, samples) for part in templates.mean], axis=1)
     modes = np.stack([np.stack([_at(m, samples) for m in part], axis=1) for part in templates.modes], axis=1)
+    compared = near.inside & (near.r2 <= radius**2)
     scale, background = (min(value, _FREE) for value in (nuisance.scale, nuisance.background))
     if scale:
         modes = np.concatenate([modes, scale * mean[:, :, None]], axis=2)
     if background:
         flat = np.full_like(mean[:, :, None], background * float(quanta.mean()))
         modes = np.concatenate([modes, flat], axis=2)
-    return _evidence(quanta[near.y, near.x][:, None], mean, modes, near.inside[:, None])
-
-
-@dataclass(frozen=True)
-class _Near:
-    """The pixels (n, p) in the disc around each place: indices kept in the image, offsets (n, p, 2) [px]."""
-
-    y: Int[np.ndarray, "n p"]
-    x: Int[np.ndarray, "n p"]
-    offsets: Float[np.ndarray, "n p 2"]
-    inside: Bool[np.ndarray, "n p"]
-
-    @classmethod
-    def of(cls, positions: Float[np.ndarray, "n 2"], radius: float, shape: tuple[int, ...]) -> _Near:
-        half = int(np.ceil(radius + 0.5))
-        dy, dx = (part.ravel() for part in np.mgrid[-half : half + 1, -half : half + 1])
-        corner = np.rint(positions).astype(int)
-        y, x = corner[:, :1] + dy, corner[:, 1:] + dx
-        offsets = np.stack([y - positions[:, :1], x - positions[:, 1:]], axis=-1)
-        inside = (np.hypot(offsets[..., 0], offsets[..., 1]) <= radius) & (y >= 0) & (x >= 0)
-        inside &= (y < shape[0]) & (x < shape[1])
-        return cls(np.clip(y, 0, shape[0] - 1), np.clip(x, 0, shape[1] - 1), offsets, inside)
+    return _evidence(quanta[near.y, near.x][:, None], mean, modes, compared[:, None])
 
 
 def _at(template: Float[np.ndarray, "g g"], samples: Float[np.ndarray, "n p 2"]) -> Float[np.ndarray, "n p"]:

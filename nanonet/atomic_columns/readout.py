@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-_LEVEL = 0.9  # of the intervals
+from nanonet.atomic_columns.around import Around
+
+LEVEL = 0.9
+"""Probability that the interval of a depth holds, of a reader that is not calibrated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,8 +118,9 @@ def _presence(
     A network is trained on labels that fall off from 1 at the very centre, between the pixels: the highest
     pixel alone would make even a certain column uncertain.
     """
-    near = _Around.of(positions, radius, values.shape)
-    bell = np.where(near.inside & (near.r2 <= radius**2 + 0.5), np.exp(-near.r2 / (2 * radius**2)), 0.0)
+    near = Around.of(positions, radius, values.shape)
+    r2 = near.r2
+    bell = np.where(near.inside & (r2 <= radius**2 + 0.5), np.exp(-r2 / (2 * radius**2)), 0.0)
     height = (bell * values[near.y, near.x]).sum(1) / np.maximum((bell**2).sum(1), 1e-12)
     return np.asarray(np.clip(height, 0.0, 1.0))
 
@@ -134,26 +138,6 @@ def _refined(values: Float[np.ndarray, "y x"], peaks: Int[np.ndarray, "n 2"]) ->
     return refined
 
 
-@dataclass(frozen=True)
-class _Around:
-    """Pixels (n, p) around each position: indices kept in the image, squared distances, which are inside."""
-
-    y: Int[np.ndarray, "n p"]
-    x: Int[np.ndarray, "n p"]
-    r2: Float[np.ndarray, "n p"]
-    inside: Bool[np.ndarray, "n p"]
-
-    @classmethod
-    def of(cls, positions: Float[np.ndarray, "n 2"], reach: float, shape: tuple[int, ...]) -> _Around:
-        half = max(1, int(np.ceil(reach)))
-        dy, dx = (part.ravel() for part in np.mgrid[-half : half + 1, -half : half + 1])
-        corner = np.rint(positions).astype(int)
-        y, x = corner[:, :1] + dy, corner[:, 1:] + dx
-        inside = (y >= 0) & (y < shape[0]) & (x >= 0) & (x < shape[1])
-        r2 = (y - positions[:, :1]) ** 2 + (x - positions[:, 1:]) ** 2
-        return cls(np.clip(y, 0, shape[0] - 1), np.clip(x, 0, shape[1] - 1), r2, inside)
-
-
 def _pooled(
     probabilities: Float[np.ndarray, "class y x"], positions: Float[np.ndarray, "n 2"], radius: float
 ) -> Float[np.ndarray, "n depth"]:
@@ -161,9 +145,10 @@ def _pooled(
 
     The weights reach to twice the radius, but not beyond half-way to the nearest other column.
     """
-    near = _Around.of(positions, 2 * radius, probabilities.shape[1:])
+    near = Around.of(positions, 2 * radius, probabilities.shape[1:])
+    r2 = near.r2
     cut2 = np.minimum(2 * radius, _half_way(positions)) ** 2 + 0.5
-    weight = np.where(near.inside & (near.r2 <= cut2[:, None]), np.exp(-near.r2 / (2 * radius**2)), 0.0)
+    weight = np.where(near.inside & (r2 <= cut2[:, None]), np.exp(-r2 / (2 * radius**2)), 0.0)
     # p(depth) = p(depth | column) · p(column): the weight of the column probability is in it already
     total = np.einsum("np,dnp->nd", weight, probabilities[1:, near.y, near.x]) + 1e-12
     return np.asarray(total / total.sum(1, keepdims=True))
@@ -178,7 +163,7 @@ def _half_way(positions: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
 
 
 def narrowest_interval(
-    posterior: Float[np.ndarray, "n depth"], level: float = _LEVEL
+    posterior: Float[np.ndarray, "n depth"], level: float = LEVEL
 ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
     """Return the ends of the fewest neighbouring depths that hold ``level`` of the probability.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from nanonet.io.csv_columns import read_csv_columns
 from nanonet.metrics.columns import match_columns
 from nanonet.records import Column, ColumnTable, Estimate, InputError, Table
 
@@ -55,14 +55,7 @@ def read_truth(path: str) -> pd.DataFrame:
     InputError
         If it cannot be read or lacks a column.
     """
-    try:
-        truth = pd.read_csv(Path(path).expanduser())
-    except (OSError, ValueError) as error:
-        raise InputError(f"truth={path} cannot be read as a CSV table: {error}") from error
-    missing = [name for name in TRUTH_COLUMNS if name not in truth]
-    if missing:
-        raise InputError(f"truth={path} lacks {', '.join(missing)}; it needs {', '.join(TRUTH_COLUMNS)}")
-    return truth
+    return read_csv_columns(path, TRUTH_COLUMNS, "truth")
 
 
 def compare(columns: ColumnTable, truth: pd.DataFrame) -> Comparison:
