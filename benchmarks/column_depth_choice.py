@@ -21,6 +21,7 @@ from column_depth_readers import (
     in_a_row,
     informed,
     summed,
+    told_counts,
     unfollowed,
 )
 
@@ -107,6 +108,8 @@ def _checkpoint(choice: Choice, way: Callable[[Stage], Look]) -> str:
     if way is not in_a_row:
         if choice.checkpoint is None:
             raise NotThereError("no --checkpoint")
+        if way is told_counts and not load_network(choice.checkpoint).takes_counts_per_atom:
+            raise NotThereError(f"{choice.checkpoint} cannot be told the counts an atom")
         return choice.checkpoint
     checkpoint = choice.movie_checkpoint or choice.checkpoint
     if checkpoint is None:
@@ -182,13 +185,14 @@ READERS: Mapping[str, Callable[[Choice], Reader]] = {
     "gaussian_mixture": _classical("gaussian_mixture"),
     "likelihood": _likelihood,
     "network": _network(alone),
+    "network_told": _network(told_counts),
     "summed_frames": _network(summed),
     "seven_frames": _network(in_a_row),
     "markov": _followed_network(alone),
     "seven_frames_markov": _followed_network(in_a_row),
 }
 """How each reader is made: peak finding without depths; peaks with a Gaussian mixture; the likelihood of a
-reader that is told places and optics; the network frame by frame; the network on the sum of seven frames; a
-network that reads seven frames in a row; and a hidden Markov model over what the network read, frame by frame
-or, as in the pipeline, from frames in a row."""
+reader that is told places and optics; the network frame by frame; the same, told in HAADF how many counts an
+atom adds; the network on the sum of seven frames; a network that reads seven frames in a row; and a hidden
+Markov model over what the network read, frame by frame or, as in the pipeline, from frames in a row."""
 MOVIE_READERS = ("summed_frames", "seven_frames", "markov", "seven_frames_markov")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -50,6 +51,21 @@ class Reader:
 def alone(stage: Stage) -> Look:
     """Return the look at one frame at a time."""
     return lambda exposure: [stage(replace(frame, movie=None)) for frame in exposure.to_read()]
+
+
+def told_counts(stage: Stage) -> Look:
+    """Return the look at one frame at a time of a stage that is told how many counts an atom adds.
+
+    The dose of a movie whose intensities add up is in units of just that.
+    """
+
+    def look(exposure: Exposure) -> list[FrameResult]:
+        stack = exposure.series.stacks[0]
+        counts_per_atom = (stack.dose or 1.0) / exposure.movie.setting.dose
+        knowing = partial(stage, counts_per_atom=counts_per_atom)
+        return [knowing(replace(frame, movie=None)) for frame in exposure.to_read()]
+
+    return look
 
 
 def in_a_row(stage: Stage) -> Look:

@@ -19,6 +19,8 @@ from simulate.shards.store import Shard, find_shards, read_shard
 from simulate.truth import Columns, columns_of
 
 if TYPE_CHECKING:
+    import torch
+
     from simulate.imaging import Setting
     from simulate.view import View
 
@@ -98,7 +100,16 @@ class ColumnSampler:
             depths=seen.depths,
             structure=structure,
             settings=setting.values(),
+            counts_per_atom=self._counts_per_atom(expected, seen),
         )
+
+    def _counts_per_atom(self, expected: torch.Tensor, seen: Columns) -> float | None:
+        """Return what an atom adds to the image where intensities add up: what is cut off at the border, and
+        what reaches in from beyond it, are about the same.
+        """  # noqa: D205 - one sentence
+        if self.imaging.modality not in ("HAADF", "ADF") or not len(seen.depths):
+            return None
+        return float(expected.sum()) / float(seen.depths.sum())
 
     def scene(self, shard: Shard, rng: np.random.Generator) -> tuple[Setting, View]:
         """Draw how a structure is seen: the settings of the microscope, and where the image lies."""

@@ -14,7 +14,7 @@ from nanonet.atomic_columns.dose import counted_dose, noise_equivalent_dose
 from nanonet.atomic_columns.familiar import familiarity_warning
 from nanonet.atomic_columns.fusion import fuse
 from nanonet.atomic_columns.range import range_warnings
-from nanonet.atomic_columns.readout import Reading, read_columns
+from nanonet.atomic_columns.readout import LEVEL, Reading, read_columns
 from nanonet.atomic_columns.table import frame_table
 from nanonet.atomic_columns.volumes import measure_volumes
 from nanonet.records import (
@@ -29,7 +29,6 @@ _TASK = "column_depth"
 _ADDS_UP = ("HAADF", "ADF")
 _WIDTHS = (0.3, 1.0)  # Å, of the image of a column in a STEM
 _CANDIDATE = 0.02  # least probability of what may be a column in the light of other frames
-_LEVEL = 0.9  # of the intervals of a network that is not calibrated
 _SAME = 0.02  # relative difference of pixel sizes that is not worth an interpolation of the noise
 _ROWS = 16  # of the logits at a time: they stay in the processor's cache
 _FINE = np.float32(1024)  # steps to 1 in maps
@@ -45,6 +44,7 @@ def read_depth(
     radius: float = 0.6,
     max_drift: float = 4.0,
     intensity: bool = True,
+    counts_per_atom: float | None = None,
 ) -> FrameResult:
     """Find the columns of one frame and the number of atoms in each.
 
@@ -73,6 +73,10 @@ def read_depth(
     intensity
         Whether measured intensities sharpen the depths where intensity adds up, as in HAADF
         (`nanonet.atomic_columns.fusion`).
+    counts_per_atom
+        What an atom adds to the sum of the frame's pixels, in the mean over all atoms, where that is known:
+        from a detector that is calibrated and a simulated cross-section, or from columns of known depth. A
+        single noisy HAADF frame does not tell it, and depths go with it.
 
     Returns
     -------
@@ -98,12 +102,15 @@ def read_depth(
     for name, length in lengths.items():
         if not (np.isfinite(length) and length > 0):
             raise InputError(f"columns.{name} must be positive, got {length} Å")
+    if counts_per_atom is not None and not (np.isfinite(counts_per_atom) and counts_per_atom > 0):
+        raise InputError(f"columns.counts_per_atom must be positive, got {counts_per_atom}")
     pixel_size = micrograph.pixel_size or network.pixel_size
     step = _step(pixel_size, network.pixel_size)
     sampled = pixel_size * step
     frames = [resampled(frame.image, step) for frame in micrograph.around(network.frames // 2)]
     counts, _ = aligned(np.stack(frames, dtype=np.float32), max_shift=max_drift / sampled)
-    probabilities = _softmax(network.predict(counts[None])[0])
+    told = None if counts_per_atom is None else counts_per_atom / step**2
+    probabilities = _softmax(network.read(counts, told))
     reading = read_columns(
         probabilities,
         smoothing=smoothing / sampled,
@@ -175,7 +182,7 @@ def resampled(image: Float[np.ndarray, "y x"], step: float) -> Float[np.ndarray,
 def _believed(reading: Reading, dose: float | None, calibration: Calibration | None) -> tuple[Reading, float]:
     """Return a reading whose probabilities come true, and what its intervals have to hold."""
     if calibration is None:
-        return reading, _LEVEL
+        return reading, LEVEL
     presence = calibrated_presence(reading.presence, dose, calibration)
     posterior = calibrated(reading.posterior, dose, calibration)
     return replace(reading, presence=presence, posterior=posterior), interval_level(dose, calibration)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch.utils.data import Dataset
 
 from nanonet.data.column_labels import label_columns
 from nanonet.data.symmetry import random_symmetry
-from nanonet.records import ColumnSample, InputError
+from nanonet.records import ColumnSample, InputError, told_planes
 
 
 @runtime_checkable
@@ -33,7 +34,8 @@ class ColumnDepthItem(NamedTuple):
     Parameters
     ----------
     image
-        (frame, y, x) float32, raw counts: the network normalises by itself.
+        (plane, y, x) float32, raw counts: the network normalises by itself. Behind the frames there may be a
+        plane of the counts an atom, see `told_planes`.
     depth
         (y, x) int64, depth class of the nearest column, 0 where none is near.
     membership
@@ -72,6 +74,10 @@ class ColumnDepthDataset(Dataset[ColumnDepthItem]):
         Deeper columns are labelled with this class.
     column_weight
         Weight in the loss of a column's centre; the background weighs 1.
+    told_chance
+        For networks that can be told how many counts an atom adds: how often they are. None for others.
+    told_error
+        Relative standard deviation of what they are told.
     """
 
     def __init__(
@@ -83,6 +89,8 @@ class ColumnDepthDataset(Dataset[ColumnDepthItem]):
         label_width: float = 0.6,
         max_depth: int = 10,
         column_weight: float = 5.0,
+        told_chance: float | None = None,
+        told_error: float = 0.05,
     ) -> None:
         if epoch_size < 1 or not structures:
             raise InputError(
@@ -96,6 +104,8 @@ class ColumnDepthDataset(Dataset[ColumnDepthItem]):
         self.label_width = label_width
         self.max_depth = max_depth
         self.column_weight = column_weight
+        self.told_chance = told_chance
+        self.told_error = told_error
 
     @property
     def classes(self) -> int:
@@ -110,10 +120,16 @@ class ColumnDepthDataset(Dataset[ColumnDepthItem]):
         return self.structures[index % len(self.structures)]
 
     def sample(self, index: int) -> ColumnSample:
-        """Draw the image of an index, with its truth."""
+        """Draw the image of an index, with its truth; its counts an atom are those that a network is told."""
         epoch, item = divmod(index, self.epoch_size)
         rng = np.random.default_rng([self.seed, epoch, item])
-        return random_symmetry(self.sampler.draw(self.structure(index), rng), rng)
+        sample = random_symmetry(self.sampler.draw(self.structure(index), rng), rng)
+        return replace(sample, counts_per_atom=self._told(sample, rng))
+
+    def _told(self, sample: ColumnSample, rng: np.random.Generator) -> float | None:
+        if self.told_chance is None or sample.counts_per_atom is None or rng.random() >= self.told_chance:
+            return None
+        return float(sample.counts_per_atom * np.exp(rng.normal(0.0, self.told_error)))
 
     def __getitem__(self, index: int) -> ColumnDepthItem:
         sample = self.sample(index)
@@ -126,6 +142,6 @@ class ColumnDepthDataset(Dataset[ColumnDepthItem]):
             max_depth=self.max_depth,
             column_weight=self.column_weight,
         )
-        height, width = sample.image.shape[-2:]
-        image = torch.from_numpy(np.asarray(sample.image, np.float32)).reshape(-1, height, width)
-        return ColumnDepthItem(image, *(torch.from_numpy(label) for label in labels))
+        frames = np.ascontiguousarray(sample.frames, np.float32)
+        planes = frames if self.told_chance is None else told_planes(frames, sample.counts_per_atom)
+        return ColumnDepthItem(torch.from_numpy(planes), *(torch.from_numpy(label) for label in labels))

@@ -9,7 +9,7 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nanonet.models.normalise import ContrastNormalisation
+from nanonet.models.normalise import ContrastNormalisation, InputNormalisation
 from nanonet.records import InputError
 
 Normalisation = Literal["batch", "group", "instance", "none"]
@@ -53,7 +53,7 @@ class UNet(nn.Module):
         depth: int = 3,
         stride: int = 1,
         normalisation: Normalisation = "batch",
-        normalise: nn.Module | None = None,
+        normalise: InputNormalisation | None = None,
     ) -> None:
         super().__init__()
         numbers = {
@@ -72,9 +72,10 @@ class UNet(nn.Module):
         self.stride = stride
         self.multiple = stride * 2**depth
         self.normalise = normalise or ContrastNormalisation()
+        planes = self.normalise.planes(in_channels)
         self.down = nn.ModuleList(
             convolutions(below, above, normalisation)
-            for below, above in zip([in_channels * stride**2, *widths[:-1]], widths, strict=True)
+            for below, above in zip([planes * stride**2, *widths[:-1]], widths, strict=True)
         )
         self.widen = nn.ModuleList(nn.ConvTranspose2d(2 * c, c, 2, stride=2) for c in reversed(widths[:-1]))
         self.up = nn.ModuleList(convolutions(2 * c, c, normalisation) for c in reversed(widths[:-1]))

@@ -30,6 +30,7 @@ from nanonet.records.images import (
 from nanonet.records.networks import (
     ColumnSample,
     TrainedNetwork,
+    told_planes,
 )
 from nanonet.records.results import (
     FrameResult,
@@ -83,4 +84,5 @@ __all__ = [
     "Volume",
     "calibration_from",
     "familiarity_from",
+    "told_planes",
 ]

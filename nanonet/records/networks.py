@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int
 
 from nanonet.records.calibration import Calibration
+from nanonet.records.errors import InputError
 from nanonet.records.familiarity import Familiarity
 from nanonet.records.images import Modality
 
@@ -29,6 +30,9 @@ class ColumnSample:
         Which simulated structure it was drawn from; splits go by this.
     settings
         What was drawn: dose [e/Å²], defocus [Å], ... each under its name.
+    counts_per_atom
+        What an atom adds to the sum of the image's pixels, in the mean over its atoms, where intensities add
+        up, as in HAADF. None where they do not, or nobody knows.
     """
 
     image: Float[np.ndarray, "*frame y x"]
@@ -37,6 +41,23 @@ class ColumnSample:
     depths: Int[np.ndarray, " n"]
     structure: int
     settings: Mapping[str, float] = field(default_factory=dict)
+    counts_per_atom: float | None = None
+
+    @property
+    def frames(self) -> Float[np.ndarray, "frame y x"]:
+        """The frames in a row, one where the image stands alone."""
+        return self.image.reshape(-1, *self.image.shape[-2:])
+
+
+def told_planes(
+    frames: Float[np.ndarray, "frame y x"], counts_per_atom: float | None
+) -> Float32[np.ndarray, "plane y x"]:
+    """Return the planes that a network reads which can be told how many counts an atom adds.
+
+    Behind the frames comes a plane of that number everywhere, of zeros where it is unknown.
+    """
+    told = np.full((1, *frames.shape[1:]), counts_per_atom or 0.0)
+    return np.ascontiguousarray(np.concatenate([frames, told]), np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +67,9 @@ class TrainedNetwork:
     Parameters
     ----------
     predict
-        Maps counts (b, frame, y, x), float32, of any size to logits (b, class, y, x) of the same y and x.
-        The network normalises by itself, so that training and inference can never differ in it.
+        Maps counts (b, frame, y, x), float32, of any size to logits (b, class, y, x) of the same y and x;
+        what comes behind the frames, `read` adds. The network normalises by itself, so that training and
+        inference can never differ in it.
     task
         "column_depth" (class d is a column of d atoms, class 0 background) or "particle_mask".
     pixel_size
@@ -60,6 +82,8 @@ class TrainedNetwork:
         Of its weights.
     frames
         In a row that it reads together, for what is in the middle one: odd.
+    takes_counts_per_atom
+        Whether it can be told how much an atom adds to the image.
     calibration
         What makes its probabilities come true; None where that was not measured.
     familiarity
@@ -74,5 +98,28 @@ class TrainedNetwork:
     name: str
     sha256: str
     frames: int = 1
+    takes_counts_per_atom: bool = False
     calibration: Calibration | None = None
     familiarity: Familiarity | None = None
+
+    def read(
+        self, frames: Float[np.ndarray, "frame y x"], counts_per_atom: float | None = None
+    ) -> Float[np.ndarray, "class y x"]:
+        """Return the logits of what is in the middle one of some frames of raw counts.
+
+        Parameters
+        ----------
+        frames
+            As many as ``frames`` says.
+        counts_per_atom
+            What an atom adds to the sum of a frame's pixels, where that is known.
+
+        Raises
+        ------
+        InputError
+            If that is told to a network which was not trained to be told it.
+        """
+        if counts_per_atom is not None and not self.takes_counts_per_atom:
+            raise InputError(f"{self.name} cannot be told the counts an atom: leave counts_per_atom away")
+        planes = told_planes(frames, counts_per_atom) if self.takes_counts_per_atom else frames
+        return np.asarray(self.predict(np.ascontiguousarray(planes, np.float32)[None])[0])

@@ -214,16 +214,14 @@ def _drawn(dataset: ColumnDepthDataset, epochs: int) -> Iterator[ColumnSample]:
 def _probabilities(network: TrainedNetwork, sample: ColumnSample) -> Float[np.ndarray, "class y x"]:
     from scipy.special import softmax
 
-    height, width = sample.image.shape[-2:]
-    counts = np.ascontiguousarray(sample.image, np.float32).reshape(1, -1, height, width)
-    return np.asarray(softmax(network.predict(counts)[0], axis=0))
+    return np.asarray(softmax(network.read(sample.frames, sample.counts_per_atom), axis=0))
 
 
 def _dose(sample: ColumnSample, network: TrainedNetwork) -> float:
     """Return the dose as `read_depth` will know it: that of the beam, in HAADF that of what was counted."""
     if network.modality not in ("HAADF", "ADF"):
         return float(sample.settings["dose"])
-    frames = sample.image.reshape(-1, *sample.image.shape[-2:])
+    frames = sample.frames
     middle = Micrograph(
         image=frames[len(frames) // 2],
         name="drawn",

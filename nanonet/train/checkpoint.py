@@ -133,6 +133,7 @@ def load_network(checkpoint: str | Path | None, *, task: str | None = None) -> T
         name=str(checkpoint),
         sha256=hash_file(path).removeprefix("sha256:"),
         frames=int(getattr(network, "frames", 1)),
+        takes_counts_per_atom=_takes_counts_per_atom(network),
         calibration=_told(header, "calibration", calibration_from),
         familiarity=_told(header, "familiarity", familiarity_from),
     )
@@ -149,9 +150,17 @@ def trained_network(network: nn.Module, card: NetworkCard, name: str) -> Trained
         name=name,
         sha256="",
         frames=int(getattr(network, "frames", 1)),
+        takes_counts_per_atom=_takes_counts_per_atom(network),
         calibration=card.calibration,
         familiarity=card.familiarity,
     )
+
+
+def _takes_counts_per_atom(network: nn.Module) -> bool:
+    from nanonet.models.normalise import InputNormalisation
+
+    normalise = getattr(network, "normalise", None)
+    return isinstance(normalise, InputNormalisation) and normalise.takes_counts_per_atom
 
 
 def _told(header: Mapping[str, Any], name: str, read: Callable[[Any], Told]) -> Told | None:

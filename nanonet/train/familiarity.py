@@ -174,7 +174,7 @@ def _drawn_features(
     """Return the features of drawn frames that show columns, of which structure each is, and their side."""
     found, structures, side = [], [], 0
     for sample, reading in _read(network, dataset, frames):
-        middle = sample.image.reshape(-1, *sample.image.shape[-2:])
+        middle = sample.frames
         side = min(middle.shape[-2:])
         features = frame_features(middle[len(middle) // 2], reading, pixel_size=network.pixel_size, side=side)
         if features is not None:
@@ -193,8 +193,7 @@ def _read(
     first = _OTHER_DRAWS * len(dataset)
     for index in range(first, first + frames):
         sample = dataset.sample(index)
-        counts = np.ascontiguousarray(sample.image, np.float32).reshape(1, -1, *sample.image.shape[-2:])
-        probabilities = np.asarray(softmax(network.predict(counts)[0], axis=0))
+        probabilities = np.asarray(softmax(network.read(sample.frames, sample.counts_per_atom), axis=0))
         scale = 1.0 / sample.pixel_size
         yield (
             sample,

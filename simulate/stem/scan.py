@@ -7,10 +7,11 @@ sampled where the beam was, not its noise moved about.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from nanonet.records import InputError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 TAPS = 12
 """Pixels along each axis that a value between pixels is interpolated from."""
 _KAISER = 6.0  # of the window of the interpolating sinc: 1e-3 up to 0.75 of Nyquist's frequency
+_FRACTIONS = 4096  # of a pixel that weights are tabulated for: 2e-4 of the image's contrast
 TIMES = ("dwell", "flyback_time", "flyback_decay", "afterglow_time")
 
 
@@ -152,12 +154,18 @@ def _taps(places: Float[np.ndarray, "*n"], count: int) -> tuple[np.ndarray, Floa
     """Return which pixels of an axis with an edge of `TAPS` are added, and by what weights."""
     places = np.clip(places, -TAPS / 2, count - 1 + TAPS / 2)
     first = np.floor(places).astype(np.int64)
-    away = np.arange(1 - TAPS // 2, TAPS // 2 + 1) - (places - first)[..., None]
+    weights = _kernel()[np.rint((places - first) * _FRACTIONS).astype(np.int64)]
+    columns = first[..., None] + np.arange(1 - TAPS // 2, TAPS // 2 + 1) + TAPS
+    return columns, weights
+
+
+@cache
+def _kernel() -> Float32[np.ndarray, "fraction tap"]:
+    """Return the weights for each fraction of a pixel: a sinc in a Kaiser window."""
+    away = np.arange(1 - TAPS // 2, TAPS // 2 + 1) - np.linspace(0, 1, _FRACTIONS + 1)[:, None]
     window = np.i0(_KAISER * np.sqrt(np.maximum(1 - (2 * away / TAPS) ** 2, 0.0)))
     weights = np.sinc(away) * window
-    weights /= weights.sum(axis=-1, keepdims=True)
-    columns = first[..., None] + np.arange(1 - TAPS // 2, TAPS // 2 + 1) + TAPS
-    return columns, weights.astype(np.float32)
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
 def linger(signal: Float[np.ndarray, "y x"], noise: ScanNoise) -> Float[np.ndarray, "y x"]:
@@ -171,11 +179,11 @@ def linger(signal: Float[np.ndarray, "y x"], noise: ScanNoise) -> Float[np.ndarr
         return signal
     kept = np.exp(-noise.dwell / noise.afterglow_time)
     between = np.exp(-noise.flyback_time / noise.afterglow_time)
-    late = np.empty_like(signal, dtype=np.float64)
-    store = 0.0
-    for index, line in enumerate(signal):
-        # What is stored at the start of a pixel; (1 - kept) of it and of the pixel's own late share leave.
-        held, final = lfilter([1.0], [1.0, -kept], noise.afterglow * line, zi=[store * between])
-        late[index] = held * (1 - kept)
-        store = float(final[0])
-    return np.asarray((1 - noise.afterglow) * signal + late, dtype=np.float32)
+    # What is stored at a pixel, by what came in on its line and then on those before;
+    # (1 - kept) of it leaves there.
+    held = lfilter([1.0], [1.0, -kept], noise.afterglow * signal.astype(np.float64), axis=1)
+    fading = kept ** np.arange(signal.shape[1])
+    carried = between * kept
+    from_before = lfilter([0.0, carried], [1.0, -carried * fading[-1]], held[:, -1])
+    held += from_before[:, None] * fading
+    return np.asarray((1 - noise.afterglow) * signal + held * (1 - kept), dtype=np.float32)

@@ -250,3 +250,30 @@ def test_the_dose_is_told_from_the_noise_where_the_file_says_nothing_at_all():
     tables = read_depth(frame, network=network_of(height_reader)).tables
     (frames,) = (table.data for table in tables if table.stem == "frames")
     assert frames["dose_e_per_angstrom2"].item() == pytest.approx(200, rel=0.06)
+
+
+@pytest.mark.parametrize("pixel_size", [0.125, 0.25])
+def test_what_is_told_of_the_frame_is_told_of_the_resampled_one(crystal, pixel_size):
+    """An atom adds four times the counts where pixels are half as large."""
+    seen = []
+
+    def listening(planes):
+        seen.append(planes)
+        return height_reader(planes[:, :1])
+
+    micrograph, *_ = crystal(pixel_size, dose=400.0)
+    network = network_of(listening, takes_counts_per_atom=True, modality="HAADF")
+    read_depth(micrograph, network=network, counts_per_atom=36.0 / pixel_size**2)
+    read_depth(micrograph, network=network)
+    told, untold = seen
+    assert told.shape[1] == untold.shape[1] == 2
+    assert np.allclose(told[:, 1], 36.0 / PIXEL**2)
+    assert np.all(untold[:, 1] == 0)
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"), [(0.0, "must be positive"), (np.nan, "must be positive"), (5.0, "cannot be told")]
+)
+def test_counts_an_atom_that_say_nothing_are_refused(crystal, counts, message):
+    with pytest.raises(InputError, match=message):
+        read_depth(crystal(0.25)[0], network=network_of(height_reader), counts_per_atom=counts)

@@ -10,7 +10,7 @@ from column_depth_exposures import KnownMovie, expose
 from column_depth_informed import informed_stage
 from column_depth_readers import alone, in_a_row
 
-from nanonet.configuration import compose, options
+from nanonet.configuration import compose
 from nanonet.models.unet import UNet
 from nanonet.train.card import NetworkCard
 from nanonet.train.checkpoint import save_checkpoint
@@ -53,6 +53,8 @@ def test_readers_that_are_not_there_say_why(tmp_path: Path) -> None:
     single = Choice(names=("network", "seven_frames"), checkpoint=saved(tmp_path / "net", frames=1))
     assert set(readers(single)) == {"network"}
     assert "single frames" in absent(single)["seven_frames"]
+    told = Choice(names=("network_told",), checkpoint=single.checkpoint)
+    assert "cannot be told" in absent(told)["network_told"]
 
 
 def test_a_network_is_known_by_its_weights(tmp_path: Path) -> None:
@@ -84,7 +86,6 @@ def test_slow_readers_read_only_what_they_are_asked_to(tmp_path: Path, movie: Kn
         assert set(found["frame"]) <= {2}
 
 
-@pytest.mark.skipif("likelihood" not in options("infer")["columns"], reason="there is no columns=likelihood")
 @pytest.mark.parametrize("told", [0.25, 0.275])
 def test_the_informed_reader_is_told_every_place_and_the_pixel_size(
     told: float, movie: KnownMovie, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

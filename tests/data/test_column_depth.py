@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -96,3 +98,39 @@ def test_a_survey_refuses_two_pixel_sizes(dots):
 
     with pytest.raises(InputError, match=r"one pixel size, the data has \[0.25, 0.5\] Å"):
         survey(ColumnDepthDataset(Mixed(), [0, 1], epoch_size=4), samples=4)
+
+
+class CountedDots:
+    """Dots of which it is known that an atom adds 40 counts."""
+
+    structures = (0, 1)
+
+    def __init__(self, dots):
+        self.dots = dots()
+
+    def draw(self, structure, rng):
+        return replace(self.dots.draw(structure, rng), counts_per_atom=40.0)
+
+
+def told(dataset):
+    return [dataset[index].image[1:] for index in range(64)]
+
+
+def test_a_network_is_told_the_counts_an_atom_as_often_and_as_well_as_wished(dots):
+    def drawn(**words):
+        return told(ColumnDepthDataset(CountedDots(dots), [0, 1], epoch_size=64, **words))
+
+    assert all(len(planes) == 0 for planes in drawn())
+    assert all(planes.eq(0).all() for planes in drawn(told_chance=0.0))
+    assert all(planes.eq(40.0).all() for planes in drawn(told_chance=1.0, told_error=0.0))
+    at_times = np.array([float(planes.amax()) for planes in drawn(told_chance=0.5, told_error=0.05)])
+    known = at_times > 0
+    assert 0.3 < known.mean() < 0.7
+    assert np.log(at_times[known] / 40.0).std() == pytest.approx(0.05, rel=0.4)
+
+
+def test_what_nobody_knows_is_not_told(dots, dataset):
+    never = ColumnDepthDataset(dots(), [0, 1], epoch_size=4, told_chance=1.0)
+    assert never[0].image.shape[0] == 2
+    assert never[0].image[1].eq(0).all()
+    assert dataset.sample(0).counts_per_atom is None

@@ -10,6 +10,7 @@ import torch
 from ase import Atoms
 from scipy.ndimage import map_coordinates
 
+from nanonet.cli.main import main
 from nanonet.records import InputError
 from simulate.camera.detector import Detector
 from simulate.draw import ColumnSampler
@@ -288,3 +289,22 @@ def test_a_sample_takes_milliseconds(sampler):
         assert (time.process_time() - start) / 20 < 0.05
     finally:
         torch.set_num_threads(threads)
+
+
+def test_a_sample_in_haadf_knows_what_an_atom_adds(tmp_path: Path) -> None:
+    """Within some columns cut by the border: the electrons of the whole particle over its atoms."""
+    words = [
+        "experiment=column_depth_fcc_haadf",
+        "n_structures=1",
+        "workers=1",
+        "structures.diameter=[14,14]",
+    ]
+    assert main(["simulate", *words, f"output={tmp_path / 'shards'}"]) == 0
+    sampler = ColumnSampler(tmp_path / "shards")
+    sample = sampler.draw(0, np.random.default_rng(0))
+    total = float(sample.image.sum()) - float(sample.settings["dark"]) * sample.image.size
+    assert sample.counts_per_atom == pytest.approx(total / sample.depths.sum(), rel=0.05)
+
+
+def test_contrast_in_hrtem_is_no_count_of_atoms(sampler: ColumnSampler) -> None:
+    assert sampler.draw(0, np.random.default_rng(0)).counts_per_atom is None
