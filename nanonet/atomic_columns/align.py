@@ -12,8 +12,6 @@ _RINGS = 48  # of the power spectrum
 _ROUNDS = 5
 _STILL = 0.25  # px
 _LAZY = 0.02  # of the correlation's span: what a shift by the whole reach must be better by than none
-_RINGS = 48  # of the power spectrum
-_ROUNDS = 5
 
 
 def aligned(
@@ -48,9 +46,11 @@ def aligned(
     if not max_shift >= 0:
         raise InputError(f"max_shift must not be negative, got {max_shift} px")
     middle = frames[len(frames) // 2]
-    good = np.array([bool(np.isfinite(frame).all() and np.ptp(frame) > 0) for frame in frames])
-    frames = np.where(good[:, None, None], frames, middle)
+    if not all(good := [_shows_something(frame) for frame in frames]):
+        frames = np.where(np.array(good)[:, None, None], frames, middle)
     found = shifts(frames, max_shift=max_shift)
+    if not found.any():
+        return frames, found
     return np.stack([_moved(frame, step, middle) for frame, step in zip(frames, found, strict=True)]), found
 
 
@@ -71,6 +71,11 @@ def shifts(frames: Float[np.ndarray, "t y x"], *, max_shift: float) -> Int[np.nd
     binned = np.stack([_contrast(_binned(frame, binning)) for frame in frames])
     found = np.rint(binning * _settled(binned, middle, reach)).astype(int)
     return np.asarray(np.clip(found, -int(max_shift), int(max_shift)))
+
+
+def _shows_something(frame: Float[np.ndarray, "y x"]) -> bool:
+    low, high = float(frame.min()), float(frame.max())  # NaN where there is one
+    return bool(np.isfinite(low) and np.isfinite(high) and low < high)
 
 
 def _settled(frames: Float[np.ndarray, "t y x"], middle: int, reach: int) -> Float[np.ndarray, "t 2"]:

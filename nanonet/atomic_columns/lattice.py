@@ -14,6 +14,7 @@ from nanonet.atomic_columns.table import LengthUnit, lattice_columns, positions_
 from nanonet.records import ColumnTable, Estimate, LatticeTable, Micrograph
 
 _SAMPLES = 10.0  # px a spacing of columns that the power spectrum is taken at
+_MARGIN = 6.0  # spacings around the columns, where nothing is left of the frame
 _BOND = 0.22  # of the shorter period: how far a column may lie off the place its neighbour predicts
 _OUTLIER = 4.0  # robust standard deviations
 _BLOCKS = 4  # a side: columns are left out in blocks, because distortions move neighbours alike
@@ -95,8 +96,10 @@ def _start(micrograph: Micrograph, positions: Float[np.ndarray, "n 2"]) -> Float
 
     spacing = float(np.median(cKDTree(positions).query(positions, k=2)[0][:, 1]))
     binning = max(1, int(spacing / _SAMPLES))
-    image = binned(micrograph.image, binning)
-    crystal = _crystal(image, (positions - (binning - 1) / 2) / binning, spacing / binning)
+    low = np.maximum(np.floor(positions.min(0) - _MARGIN * spacing).astype(int), 0)
+    high = np.ceil(positions.max(0) + _MARGIN * spacing).astype(int) + 1
+    image = binned(micrograph.image[low[0] : high[0], low[1] : high[1]], binning)
+    crystal = _crystal(image, (positions - low - (binning - 1) / 2) / binning, spacing / binning)
     vectors = period_vectors(crystal, micrograph.pixel_size and micrograph.pixel_size * binning)
     return None if vectors is None else vectors * binning
 

@@ -31,7 +31,7 @@ _WIDTHS = (0.3, 1.0)  # Å, of the image of a column in a STEM
 _CANDIDATE = 0.02  # least probability of what may be a column in the light of other frames
 _SAME = 0.02  # relative difference of pixel sizes that is not worth an interpolation of the noise
 _ROWS = 16  # of the logits at a time: they stay in the processor's cache
-_FINE = np.float32(1024)  # steps to 1 in maps
+_FINE = np.float32(256)  # steps to 1 in maps
 
 
 def read_depth(
@@ -126,7 +126,7 @@ def read_depth(
     reading, level = _believed(reading, dose, network.calibration)
     sure = reading.presence >= min_probability
     if intensity and network.modality in _ADDS_UP:
-        reading = _sharpened(reading, sure, counts[len(counts) // 2], sampled)
+        reading = _sharpened(reading, sure, counts[len(counts) // 2], sampled, told)
     placed = replace(reading, positions=reading.positions * step)
     columns, candidates = column_reading(placed, micrograph, min_probability=min_probability, level=level)
     warnings = (*range_warnings(micrograph, network, noise_dose), *unlike)
@@ -201,12 +201,17 @@ def _unlike(
 
 
 def _sharpened(
-    reading: Reading, sure: Bool[np.ndarray, " n"], counts: Float[np.ndarray, "y x"], pixel_size: float
+    reading: Reading,
+    sure: Bool[np.ndarray, " n"],
+    counts: Float[np.ndarray, "y x"],
+    pixel_size: float,
+    counts_per_atom: float | None,
 ) -> Reading:
     """Return the reading with what the intensity of the columns that are sure says of their depth."""
     columns = reading.where(sure)
     widths = (_WIDTHS[0] / pixel_size, _WIDTHS[1] / pixel_size)
-    fused, _ = fuse(columns, measure_volumes(counts, columns.positions, widths=widths))
+    volumes = measure_volumes(counts, columns.positions, widths=widths)
+    fused, _ = fuse(columns, volumes, counts_per_atom=counts_per_atom)
     posterior = reading.posterior.copy()
     posterior[sure] = fused.posterior
     return replace(reading, posterior=posterior)
@@ -225,7 +230,7 @@ def _softmax(logits: Float[np.ndarray, "class y x"]) -> Float[np.ndarray, "class
 def _maps(
     probabilities: Float[np.ndarray, "class y x"], shape: tuple[int, ...], step: float
 ) -> dict[str, Float[np.ndarray, "y x"]]:
-    """Return mean depth and confidence of each pixel of the frame, to 1/1024.
+    """Return mean depth and confidence of each pixel of the frame, to 1/256.
 
     Finer digits say nothing, and compressing them takes longer than reading the frame.
     """

@@ -75,8 +75,8 @@ class Predictor:
         with torch.inference_mode():
             image = torch.from_numpy(np.ascontiguousarray(counts, np.float32)).to(self.device)
             logits = predict_tiled(self, image)
-        found: np.ndarray = logits.float().cpu().numpy()
-        return found
+        # Layers keep the classes of a pixel side by side; what reads them takes one class after the other.
+        return np.ascontiguousarray(logits.float().cpu().numpy())
 
 
 def fastest_dtype(device: str) -> torch.dtype:
