@@ -31,6 +31,8 @@ from column_depth_networks_report import MEASURES, report
 CANDIDATES: dict[str, list[str]] = {
     "unet": [],
     "unet_stride_4": ["model.stride=4", "model.width=64", "model.depth=2"],
+    "unet_stride_4_wide_view": ["model.stride=4", "model.width=40", "model.depth=3"],
+    "unet_stride_4_context": ["model.stride=4", "model.width=40", "model.depth=3", "model.context=true"],
     "equivariant": ["model=equivariant_unet"],
     "equivariant_stride_4": ["model=equivariant_unet", "model.stride=4", "model.width=64", "model.depth=2"],
     "mixed_scale": ["model=mixed_scale", "model.width=16", "model.depth=12"],

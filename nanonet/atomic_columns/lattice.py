@@ -13,7 +13,7 @@ from nanonet.atomic_columns.scale import binned
 from nanonet.atomic_columns.table import LengthUnit, lattice_columns, positions_of, symbol_of
 from nanonet.records import ColumnTable, Estimate, LatticeTable, Micrograph
 
-_SAMPLES = 10.0  # px a spacing of columns that the power spectrum is taken at
+_SAMPLES = 6.0  # px a spacing of columns that the power spectrum is taken at
 _MARGIN = 6.0  # spacings around the columns, where nothing is left of the frame
 _BOND = 0.22  # of the shorter period: how far a column may lie off the place its neighbour predicts
 _OUTLIER = 4.0  # robust standard deviations

@@ -9,6 +9,7 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nanonet.models.context import GlobalContext
 from nanonet.models.normalise import ContrastNormalisation, InputNormalisation
 from nanonet.records import InputError
 
@@ -35,6 +36,8 @@ class UNet(nn.Module):
     normalisation
         Of the layers. "batch" uses averages of training when it is applied, so that the result at a pixel
         does not depend on how large the frame is; "group" and "instance" average over the frame.
+    context
+        Whether every pixel is told at the lowest level what the whole frame is like (`GlobalContext`).
     normalise
         Raw counts to what the first layer takes (`nanonet.models.normalise`); None for the contrast, which
         suits images whose vacuum is bright.
@@ -53,6 +56,7 @@ class UNet(nn.Module):
         depth: int = 3,
         stride: int = 1,
         normalisation: Normalisation = "batch",
+        context: bool = False,
         normalise: InputNormalisation | None = None,
     ) -> None:
         super().__init__()
@@ -73,10 +77,13 @@ class UNet(nn.Module):
         self.multiple = stride * 2**depth
         self.normalise = normalise or ContrastNormalisation()
         planes = self.normalise.planes(in_channels)
-        self.down = nn.ModuleList(
+        down = [
             convolutions(below, above, normalisation)
             for below, above in zip([planes * stride**2, *widths[:-1]], widths, strict=True)
-        )
+        ]
+        if context:
+            down[-1].append(GlobalContext(widths[-1]))
+        self.down = nn.ModuleList(down)
         self.widen = nn.ModuleList(nn.ConvTranspose2d(2 * c, c, 2, stride=2) for c in reversed(widths[:-1]))
         self.up = nn.ModuleList(convolutions(2 * c, c, normalisation) for c in reversed(widths[:-1]))
         self.head = nn.Conv2d(width, classes * stride**2, 1)
