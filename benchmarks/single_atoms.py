@@ -1,4 +1,4 @@
-"""What the electrons of a frame can tell of one atom: ceria along [110] in HRTEM, with a cerium or oxygen less.
+"""What the electrons of a frame can tell of one atom: ceria along [110] in HRTEM, an atom more or less.
 
 Two images that differ in one atom of one column are told apart by the best test there is, that of Neyman and
 Pearson, with an error of Q(d'/2) where d'^2 is the sum over the pixels of (difference)^2 / (electrons): it

@@ -103,11 +103,20 @@ def _nearest(
     positions: np.ndarray, shape: tuple[int, int], pixel_size: float, reach: float
 ) -> tuple[Float[np.ndarray, "y x"], Int[np.ndarray, "y x"]]:
     """Return distance [Å] and index of each pixel's nearest column; inf and n where none is within reach."""
-    from scipy.spatial import cKDTree
-
-    grid = np.moveaxis(np.indices(shape), 0, -1) * pixel_size
-    distance, nearest = cKDTree(positions).query(grid, distance_upper_bound=reach)
-    return distance, nearest
+    half = int(np.ceil(reach / pixel_size))
+    dy, dx = (part.ravel() for part in np.mgrid[-half : half + 1, -half : half + 1])
+    places = positions / pixel_size
+    corner = np.rint(places).astype(int)
+    y, x = corner[:, :1] + dy, corner[:, 1:] + dx
+    square = (y - places[:, :1]) ** 2 + (x - places[:, 1:]) ** 2
+    near = (square < (reach / pixel_size) ** 2) & (y >= 0) & (y < shape[0]) & (x >= 0) & (x < shape[1])
+    pixel, square = (y * shape[1] + x)[near], square[near]
+    least = np.full(shape[0] * shape[1], np.inf)
+    np.minimum.at(least, pixel, square)
+    first = square == least[pixel]
+    nearest = np.full(least.size, len(positions))
+    nearest[pixel[first]] = np.nonzero(near)[0][first]
+    return pixel_size * np.sqrt(least).reshape(shape), nearest.reshape(shape)
 
 
 def _centres(positions: np.ndarray, shape: tuple[int, int], pixel_size: float) -> Bool[np.ndarray, "y x"]:
