@@ -1,8 +1,8 @@
 """The store of finished chunks of a run: a stopped run goes on after the last one, and memory stays small.
 
 A folder holds store.json (the fingerprint of the run) and one file a chunk, chunk_000012.npz: data only, one
-array a map and one record array a table, described by a JSON text. Each file appears whole or not at all and
-carries checksums (zip), so that a damaged one counts as not done.
+record array a table and one compressed page a map, described by a JSON text. Each file appears whole or not
+at all and carries checksums (zip), so that a damaged one counts as not done.
 """
 
 from __future__ import annotations
@@ -12,17 +12,22 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from nanonet.io.atomic import atomic_path
+from nanonet.io.page import Page
 from nanonet.io.table_arrays import table_from_array, table_to_array
 from nanonet.records import FrameResult, InputError
 
-_FORMAT = 1
+Made = TypeVar("Made")
+
+_FORMAT = 2
 _STORE = "store.json"
 _HEADER = "header"
 _COMPRESSION = 1  # several times as fast as numpy's 6, and loses little
@@ -63,8 +68,8 @@ class ChunkStore:
         numbers = (int(path.stem.removeprefix("chunk_")) for path in self._files())
         return {number for number in numbers if _is_whole(self._file(number), number)}
 
-    def write(self, index: int, results: Sequence[FrameResult]) -> None:
-        """Store the results of chunk ``index``, replacing what was there.
+    def write(self, index: int, results: Sequence[FrameResult | PackedFrame]) -> None:
+        """Store the results of chunk ``index``, replacing what was there; packed ones take hardly any time.
 
         Raises
         ------
@@ -73,12 +78,16 @@ class ChunkStore:
         InputError
             If the disk refuses.
         """
-        arrays: dict[str, np.ndarray] = {}
-        frames = [_pack_frame(i, result, arrays) for i, result in enumerate(results)]
+        packed = [pack(result) if isinstance(result, FrameResult) else result for result in results]
+        frames = [{"number": i, **frame.entry} for i, frame in enumerate(packed)]
         header = json.dumps({"format": _FORMAT, "index": index, "frames": frames})
-        arrays[_HEADER] = np.frombuffer(header.encode("ascii"), dtype=np.uint8)
+        arrays = {_HEADER: np.frombuffer(header.encode("ascii"), dtype=np.uint8)}
+        pages: dict[str, bytes] = {}
+        for i, frame in enumerate(packed):
+            arrays |= {f"frame{i}_table{j}": array for j, array in enumerate(frame.tables)}
+            pages |= {f"frame{i}_map{j}": page.data for j, page in enumerate(frame.pages)}
         with atomic_path(self._file(index)) as temporary:
-            _write_arrays(temporary, arrays)
+            _write_archive(temporary, arrays, pages)
 
     def read(self, index: int, maps: Collection[str] | None = None) -> tuple[FrameResult, ...]:
         """Return the results of chunk ``index``, with these of its maps; None for all.
@@ -88,9 +97,13 @@ class ChunkStore:
         InputError
             If it is missing or damaged.
         """
+        return self._of_frames(index, partial(_unpack_frame, maps=maps))
+
+    def _of_frames(self, index: int, made: Callable[[Mapping[str, Any], Any], Made]) -> tuple[Made, ...]:
+        """Return what is made of each frame of chunk ``index``, from what is said of it and the archive."""
         try:
-            with np.load(self._file(index), allow_pickle=False) as arrays:
-                return tuple(_unpack_frame(entry, arrays, maps) for entry in _frame_entries(arrays, index))
+            with np.load(self._file(index), allow_pickle=False) as archive:
+                return tuple(made(entry, archive) for entry in _frame_entries(archive, index))
         # Damage can surface as nearly anything: in the zip, the compression, the array header or the JSON.
         except Exception as error:
             raise InputError(
@@ -102,6 +115,11 @@ class ChunkStore:
         """Yield the results of chunks 0 to ``n_chunks`` - 1 in order, one chunk in memory at a time."""
         for index in range(n_chunks):
             yield from self.read(index, maps)
+
+    def pages(self, n_chunks: int, name: str) -> Iterator[Page]:
+        """Yield one map of all frames as it is stored, one chunk in memory at a time."""
+        for index in range(n_chunks):
+            yield from self._of_frames(index, partial(_page, name=name))
 
     def remove(self) -> None:
         """Delete the store: its own files, then the folder if nothing else lies in it."""
@@ -135,16 +153,21 @@ class ChunkStore:
             raise InputError(f"{path} cannot be read: choose another output=") from error
 
 
-def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an npz of modest compression."""
+def _write_archive(path: Path, arrays: Mapping[str, np.ndarray], pages: Mapping[str, bytes]) -> None:
+    """Write an npz of modest compression, with pages that are compressed already."""
+
+    def member(name: str) -> zipfile.ZipInfo:
+        # A fixed date, so that equal results make equal files.
+        return zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():
-            # A fixed date, so that equal results make equal files.
-            member = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             data = io.BytesIO()
             np.lib.format.write_array(data, array, allow_pickle=False)
             # Said here: of the archive's own level a member that is described knows nothing.
-            archive.writestr(member, data.getbuffer(), zipfile.ZIP_DEFLATED, _COMPRESSION)
+            archive.writestr(member(f"{name}.npy"), data.getbuffer(), zipfile.ZIP_DEFLATED, _COMPRESSION)
+        for name, page in pages.items():
+            archive.writestr(member(name), page, zipfile.ZIP_STORED)
 
 
 def _frame_entries(arrays: Mapping[str, np.ndarray], index: int) -> list[dict[str, Any]]:
@@ -169,37 +192,49 @@ def _is_whole(path: Path, index: int) -> bool:
         return False
 
 
-def _pack_frame(number: int, result: FrameResult, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Put the arrays of one frame into ``arrays`` and return its part of the JSON text."""
-    tables = []
-    for i, table in enumerate(result.tables):
-        arrays[f"frame{number}_table{i}"], description = table_to_array(table)
-        tables.append(description)
-    for i, array in enumerate(result.maps.values()):
-        arrays[f"frame{number}_map{i}"] = np.asarray(array)
-    return {
-        "number": number,
+@dataclass(frozen=True, kw_only=True)
+class PackedFrame:
+    """The result of a frame as it is stored: ``entry`` describes tables and pages."""
+
+    entry: Mapping[str, Any]
+    tables: tuple[np.ndarray, ...]
+    pages: tuple[Page, ...]
+
+
+def pack(result: FrameResult) -> PackedFrame:
+    """Return a result as it is stored: the work of storing it that can be done beside that of other frames.
+
+    Raises
+    ------
+    ValueError
+        If a column or map holds objects other than text, numbers and truth values.
+    """
+    tables = [table_to_array(table) for table in result.tables]
+    pages = {name: Page.of(np.asarray(array)) for name, array in result.maps.items()}
+    entry = {
         "frame": int(result.frame),
-        "tables": tables,
-        "maps": list(result.maps),
+        "tables": [description for _, description in tables],
+        "maps": [[name, list(page.shape), page.dtype] for name, page in pages.items()],
         "warnings": list(result.warnings),
     }
+    return PackedFrame(entry=entry, tables=tuple(array for array, _ in tables), pages=tuple(pages.values()))
 
 
-def _unpack_frame(
-    entry: Mapping[str, Any], arrays: Mapping[str, np.ndarray], maps: Collection[str] | None
-) -> FrameResult:
+def _unpack_frame(entry: Mapping[str, Any], archive: Any, maps: Collection[str] | None) -> FrameResult:
     number = entry["number"]
+    names = [name for name, *_ in entry["maps"] if maps is None or name in maps]
     return FrameResult(
         frame=entry["frame"],
         tables=tuple(
-            table_from_array(arrays[f"frame{number}_table{i}"], description)
+            table_from_array(archive[f"frame{number}_table{i}"], description)
             for i, description in enumerate(entry["tables"])
         ),
-        maps={
-            name: arrays[f"frame{number}_map{i}"]
-            for i, name in enumerate(entry["maps"])
-            if maps is None or name in maps
-        },
+        maps={name: _page(entry, archive, name).image() for name in names},
         warnings=tuple(entry["warnings"]),
     )
+
+
+def _page(entry: Mapping[str, Any], archive: Any, name: str) -> Page:
+    index = [known for known, *_ in entry["maps"]].index(name)
+    _, shape, dtype = entry["maps"][index]
+    return Page(data=archive[f"frame{entry['number']}_map{index}"], shape=tuple(shape), dtype=dtype)

@@ -142,7 +142,7 @@ def _write_maps(output: Path, finished: Finished) -> None:
     """Write each map of the frames: one file of pages for a movie, one file an image for a folder."""
     first = next(finished.frames(), None)
     for stem in first.maps if first is not None else ():
-        pages = (result.maps[stem] for result in finished.frames(maps=(stem,)))
+        pages = finished.results.pages(finished.chunks, stem)
         for stack, name in zip(finished.series.stacks, _map_names(finished.series, stem), strict=True):
             path = output / name
             path.parent.mkdir(parents=True, exist_ok=True)

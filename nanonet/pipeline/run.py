@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from nanonet.io.check import check_frame
-from nanonet.io.chunks import ChunkStore
+from nanonet.io.chunks import ChunkStore, PackedFrame, pack
 from nanonet.io.lock import alone
 from nanonet.pipeline.conclusion import Pipeline
 from nanonet.pipeline.outputs import Finished, is_finished, write_outputs
 from nanonet.pipeline.progress import progress_bar
 from nanonet.provenance import collect, fingerprint
-from nanonet.records import FrameResult, InputError, Series
+from nanonet.records import InputError, Series
 
 UNFINISHED = ".unfinished"
 """Folder inside the output that holds the finished chunks of a run that is not yet done."""
@@ -89,20 +90,24 @@ def _chunks(job: Run) -> int:
 def _fill(store: ChunkStore, job: Run) -> None:
     """Analyse the chunks that the store does not hold yet."""
     total, done = len(job.series), store.done()
-    open_chunks = [index for index in range(_chunks(job)) if index not in done]
-    left = sum(min(job.chunk, total - index * job.chunk) for index in open_chunks)
+    chunks = {
+        index: range(index * job.chunk, min((index + 1) * job.chunk, total))
+        for index in range(_chunks(job))
+        if index not in done
+    }
+    left = sum(map(len, chunks.values()))
     with progress_bar("frames", total=total, done=total - left) as advance, _team(job) as look:
-        for index in open_chunks:
-            frames = range(index * job.chunk, min((index + 1) * job.chunk, total))
+        found = look(frame for frames in chunks.values() for frame in frames)
+        for index, frames in chunks.items():
             results = []
-            for result in look(frames):
-                results.append(result)
+            for _ in frames:
+                results.append(next(found))
                 advance(1)
             store.write(index, results)
 
 
 @contextmanager
-def _team(job: Run) -> Iterator[Callable[[range], Iterator[FrameResult]]]:
+def _team(job: Run) -> Iterator[Callable[[Iterable[int]], Iterator[PackedFrame]]]:
     """Yield a function that analyses frames, several at a time, and gives the results in their order."""
     workers = min(job.workers or cores(), len(job.series))
     if workers == 1:
@@ -110,10 +115,23 @@ def _team(job: Run) -> Iterator[Callable[[range], Iterator[FrameResult]]]:
         return
     with ThreadPoolExecutor(workers) as pool, one_thread_each():
         try:
-            yield lambda frames: pool.map(partial(_look, job), frames)
+            yield partial(_side_by_side, pool, partial(_look, job), 2 * workers)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _side_by_side(
+    pool: Executor, look: Callable[[int], PackedFrame], ahead: int, frames: Iterable[int]
+) -> Iterator[PackedFrame]:
+    """Yield the results of frames in their order, of which ``ahead`` are begun before they are asked for."""
+    begun: deque[Future[PackedFrame]] = deque()
+    for frame in frames:
+        begun.append(pool.submit(look, frame))
+        if len(begun) > ahead:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
 
 
 def cores() -> int:
@@ -138,12 +156,12 @@ def one_thread_each() -> Iterator[None]:
                 torch.set_num_threads(before)
 
 
-def _look(job: Run, index: int) -> FrameResult:
-    """Analyse one frame, with the warnings that the frame itself gives rise to."""
+def _look(job: Run, index: int) -> PackedFrame:
+    """Analyse one frame, with the warnings that the frame itself gives rise to, and pack what was found."""
     micrograph = job.series[index]
     warning = check_frame(micrograph.image, micrograph.name, index)
     found = job.pipeline.frame(micrograph)
-    return found if warning is None else replace(found, warnings=(warning, *found.warnings))
+    return pack(found if warning is None else replace(found, warnings=(warning, *found.warnings)))
 
 
 def _require_content(series: Series) -> None:
