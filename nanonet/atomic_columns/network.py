@@ -31,6 +31,10 @@ _WIDTHS = (0.3, 1.0)  # Å, of the image of a column in a STEM
 _CANDIDATE = 0.02  # least probability of what may be a column in the light of other frames
 _SAME = 0.02  # relative difference of pixel sizes that is not worth an interpolation of the noise
 _ROWS = 16  # of the logits at a time: they stay in the processor's cache
+_UNSCALED = (
+    "how bright an atom is was not told, and a noisy image does not show it: all depths may be off by one "
+    "factor; give columns.counts_per_atom if it is known"
+)
 _FINE = np.float32(256)  # steps to 1 in maps
 
 
@@ -129,7 +133,8 @@ def read_depth(
         reading = _sharpened(reading, sure, counts[len(counts) // 2], sampled, told)
     placed = replace(reading, positions=reading.positions * step)
     columns, candidates = column_reading(placed, micrograph, min_probability=min_probability, level=level)
-    warnings = (*range_warnings(micrograph, network, noise_dose), *unlike)
+    unscaled = (_UNSCALED,) if network.takes_counts_per_atom and told is None else ()
+    warnings = (*range_warnings(micrograph, network, noise_dose), *unlike, *unscaled)
     judged = frame_table(micrograph.frame, dose=dose, chance=chance, warnings=warnings)
     return FrameResult(
         frame=micrograph.frame,

@@ -263,8 +263,10 @@ def test_what_is_told_of_the_frame_is_told_of_the_resampled_one(crystal, pixel_s
 
     micrograph, *_ = crystal(pixel_size, dose=400.0)
     network = network_of(listening, takes_counts_per_atom=True, modality="HAADF")
-    read_depth(micrograph, network=network, counts_per_atom=36.0 / pixel_size**2)
-    read_depth(micrograph, network=network)
+    known = read_depth(micrograph, network=network, counts_per_atom=36.0 / pixel_size**2)
+    unknown = read_depth(micrograph, network=network)
+    assert not any("how bright an atom is" in line for line in known.warnings)
+    assert any("how bright an atom is" in line for line in unknown.warnings)
     told, untold = seen
     assert told.shape[1] == untold.shape[1] == 2
     assert np.allclose(told[:, 1], 36.0 / PIXEL**2)
