@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
+from nanonet.atomic_columns.scale import binned
 from nanonet.records import InputError
 
 _ENOUGH = 256  # px a side
@@ -68,8 +69,8 @@ def shifts(frames: Float[np.ndarray, "t y x"], *, max_shift: float) -> Int[np.nd
     reach = int(min(max_shift / binning, min(frames.shape[1:]) / (2 * binning) - 1))
     if reach < 1 or all(np.array_equal(frame, frames[middle]) for frame in frames):
         return np.zeros((len(frames), 2), dtype=int)
-    binned = np.stack([_contrast(_binned(frame, binning)) for frame in frames])
-    found = np.rint(binning * _settled(binned, middle, reach)).astype(int)
+    small = np.stack([_contrast(binned(frame, binning)) for frame in frames])
+    found = np.rint(binning * _settled(small, middle, reach)).astype(int)
     return np.asarray(np.clip(found, -int(max_shift), int(max_shift)))
 
 
@@ -99,14 +100,6 @@ def _settled(frames: Float[np.ndarray, "t y x"], middle: int, reach: int) -> Flo
         if np.abs(found - before).max() < _STILL:
             break
     return found
-
-
-def _binned(frame: Float[np.ndarray, "y x"], binning: int) -> Float[np.ndarray, "y x"]:
-    if binning == 1:
-        return frame
-    height, width = (length // binning for length in frame.shape)
-    blocks = frame[: height * binning, : width * binning].reshape(height, binning, width, binning)
-    return np.asarray(blocks.mean(axis=(1, 3)))
 
 
 def _contrast(frame: Float[np.ndarray, "y x"]) -> Float[np.ndarray, "y x"]:

@@ -47,5 +47,8 @@ def column_width(spectrum: Spectrum, spacings: tuple[float, float]) -> float | N
 def binned(image: Float[np.ndarray, "y x"], factor: int) -> Float[np.ndarray, "v u"]:
     """Return the means of blocks of ``factor`` squared pixels; what is left over at the far edges is cut."""
     height, width = (n // factor for n in image.shape)
-    blocks = image[: height * factor, : width * factor].reshape(height, factor, width, factor)
-    return np.asarray(blocks.mean((1, 3)), dtype=np.float32)
+    if factor == 1:
+        return image.astype(np.float32)
+    # Rows first: whole lines are added up, which is several times as fast as both axes at once.
+    lines = image[: height * factor, : width * factor].reshape(height, factor, width * factor).sum(1)
+    return np.asarray(lines.reshape(height, width, factor).sum(2) / factor**2, dtype=np.float32)
