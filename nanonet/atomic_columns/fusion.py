@@ -16,7 +16,7 @@ _DRAWN_ON = 3.0  # atoms within which channelling sets in
 _SINGLE = np.geomspace(0.6, 1.6, 61)  # of the first guess
 _CHANNELLING = np.linspace(0.0, 1.2, 9)
 _USUAL = (0.5, 0.4)  # channelling of heavy fcc metals, and its spread
-_TOLD = 0.02  # of the counts an atom that one is told; less than they are off, since readings err together
+_TOTAL = 0.02  # relative error of the number of atoms in all columns
 _SCATTER = np.array([0.08, 0.16, 0.32])
 _ROUNDS = 3
 
@@ -46,7 +46,7 @@ class Scale:
 
 
 def fuse(
-    reading: Reading, volumes: Volumes, *, trust: float = 1.0, counts_per_atom: float | None = None
+    reading: Reading, volumes: Volumes, *, trust: float = 1.0, scaled: bool = False
 ) -> tuple[Reading, Scale | None]:
     """Return the reading with posteriors that the volumes sharpen, and the scale that was learnt.
 
@@ -65,9 +65,9 @@ def fuse(
         Of the same columns.
     trust
         Exponent of the network's posteriors: below 1 where it has used the intensity itself.
-    counts_per_atom
-        What an atom adds in the mean over all atoms, where that is known to some percent: of all scales those
-        are likely that give it.
+    scaled
+        Whether the network was told how bright an atom is: its number of atoms in all columns together is
+        then right, which the volumes must not change by more than some percent.
     """
     if len(reading.positions) < _FEWEST or reading.posterior.shape[1] < 2:
         return reading, None
@@ -81,15 +81,14 @@ def fuse(
     )
     if not first > 0:
         return reading, None
-    scale = _likeliest(prior, volumes, first, counts_per_atom)
+    atoms = float((prior @ depth).sum()) if scaled else None
+    scale = _likeliest(prior, volumes, first, atoms)
     posterior = prior * _density(volumes, scale, depth)
     posterior /= posterior.sum(axis=1, keepdims=True)
     return Reading(positions=reading.positions, presence=reading.presence, posterior=posterior), scale
 
 
-def _likeliest(
-    prior: Float[np.ndarray, "n d"], volumes: Volumes, first: float, counts_per_atom: float | None
-) -> Scale:
+def _likeliest(prior: Float[np.ndarray, "n d"], volumes: Volumes, first: float, atoms: float | None) -> Scale:
     """Return the scale of the highest likelihood, by a search over a grid that is refined twice."""
     depth = np.arange(1, prior.shape[1] + 1.0)
     best = Scale(single=first, channelling=_USUAL[0], scatter=float(_SCATTER[1]))
@@ -103,7 +102,7 @@ def _likeliest(
             )
             for scatter in (_SCATTER if not finer else best.scatter * np.array([0.8, 1.0, 1.25]))
         ]
-        evidence = [_evidence(prior, volumes, scale, depth, counts_per_atom) for scale in tried]
+        evidence = [_evidence(prior, volumes, scale, depth, atoms) for scale in tried]
         best = tried[int(np.argmax(evidence))]
     return best
 
@@ -113,15 +112,14 @@ def _evidence(
     volumes: Volumes,
     scale: Scale,
     depth: Float[np.ndarray, " d"],
-    counts_per_atom: float | None,
+    atoms: float | None,
 ) -> float:
-    """Return the log likelihood of a scale, with what is known of channelling in heavy metals, and told."""
+    """Return the log likelihood of a scale, with what is known of channelling and of the number of atoms."""
     known = ((scale.channelling - _USUAL[0]) / _USUAL[1]) ** 2
     joint = prior * _density(volumes, scale, depth)
     likelihood = joint.sum(axis=1)
-    if counts_per_atom is not None:
-        atoms = float((joint @ depth / likelihood).sum())
-        known += (np.log(max(float(volumes.values.sum()), 1e-12) / atoms / counts_per_atom) / _TOLD) ** 2
+    if atoms is not None:
+        known += (np.log(float((joint @ depth / likelihood).sum()) / atoms) / _TOTAL) ** 2
     return float(np.log(likelihood).sum() - 0.5 * known)
 
 

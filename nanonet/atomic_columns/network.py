@@ -130,7 +130,7 @@ def read_depth(
     reading, level = _believed(reading, dose, network.calibration)
     sure = reading.presence >= min_probability
     if intensity and network.modality in _ADDS_UP:
-        reading = _sharpened(reading, sure, counts[len(counts) // 2], sampled, told)
+        reading = _sharpened(reading, sure, counts[len(counts) // 2], sampled, scaled=told is not None)
     placed = replace(reading, positions=reading.positions * step)
     columns, candidates = column_reading(placed, micrograph, min_probability=min_probability, level=level)
     unscaled = (_UNSCALED,) if network.takes_counts_per_atom and told is None else ()
@@ -210,13 +210,14 @@ def _sharpened(
     sure: Bool[np.ndarray, " n"],
     counts: Float[np.ndarray, "y x"],
     pixel_size: float,
-    counts_per_atom: float | None,
+    *,
+    scaled: bool,
 ) -> Reading:
     """Return the reading with what the intensity of the columns that are sure says of their depth."""
     columns = reading.where(sure)
     widths = (_WIDTHS[0] / pixel_size, _WIDTHS[1] / pixel_size)
     volumes = measure_volumes(counts, columns.positions, widths=widths)
-    fused, _ = fuse(columns, volumes, counts_per_atom=counts_per_atom)
+    fused, _ = fuse(columns, volumes, scaled=scaled)
     posterior = reading.posterior.copy()
     posterior[sure] = fused.posterior
     return replace(reading, posterior=posterior)
