@@ -28,6 +28,8 @@ _FIRST_EPOCH = 1
 """Of the dataset that images are drawn from: those of epoch 0 have chosen the best weights."""
 _NOTHING = 1e-3
 """e/Å²: of an image in which nothing was counted."""
+_FAR_OUT = 0.01
+"""Of the readings, at either end of the doses."""
 _GROUPS_A_DECADE = 2
 """Of doses, whose calibration is told apart."""
 
@@ -76,7 +78,7 @@ def calibration_estimates(read: ReadColumns) -> tuple[Estimate, ...]:
     judged = cross_judged(read)
     found = list(judged.estimates())
     for group in by_dose(judged):
-        low, high = group.read.dose.min(), group.read.dose.max()
+        low, high = np.quantile(group.read.dose, [_FAR_OUT, 1 - _FAR_OUT])
         found += [
             replace(estimate, name=f"{estimate.name} at {low:.0f} to {high:.0f} e/Å²")
             for estimate in group.estimates()
@@ -134,11 +136,15 @@ def cross_judged(read: ReadColumns) -> JudgedColumns:
 
 
 def by_dose(judged: JudgedColumns) -> list[JudgedColumns]:
-    """Return readings in groups of doses, each half a decade wide or nearly so."""
+    """Return readings in groups of doses, each half a decade wide or nearly so.
+
+    What lies far out, as a frame does that shows next to nothing, is counted with its neighbours.
+    """
     dose = np.log10(judged.read.dose)
-    number = max(1, round(_GROUPS_A_DECADE * float(np.ptp(dose))))
-    edges = np.linspace(dose.min(), dose.max(), number + 1)
-    edges[-1] = np.inf
+    low, high = np.quantile(dose, [_FAR_OUT, 1 - _FAR_OUT])
+    number = max(1, round(_GROUPS_A_DECADE * float(high - low)))
+    edges = np.linspace(low, high, number + 1)
+    edges[0], edges[-1] = -np.inf, np.inf
     groups = [judged.take((dose >= low) & (dose < high)) for low, high in pairwise(edges)]
     return [group for group in groups if len(group.read)]
 

@@ -42,7 +42,8 @@ def save_checkpoint(
 ) -> Path:
     """Write a checkpoint; it is whole or absent, and replaces one that is there.
 
-    Weights are written as float16, which halves the file and changes no reading that matters.
+    Weights are written as float16, which halves the file and changes no reading that matters
+    (`round_weights`).
 
     Parameters
     ----------
@@ -60,12 +61,12 @@ def save_checkpoint(
     import yaml
     from safetensors.torch import save
 
-    folder = Path(folder)
+    folder, weights = Path(folder), _weights(network)
     unfinished = folder.with_name(folder.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     # Not `save_file`: it makes a file that nobody else may read.
-    (unfinished / WEIGHTS).write_bytes(save(_weights(network), {HEADER: _header(model, card)}))
+    (unfinished / WEIGHTS).write_bytes(save(weights, {HEADER: _header(model, card)}))
     (unfinished / "config.yaml").write_text(
         yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True), encoding="utf-8"
     )
@@ -75,11 +76,30 @@ def save_checkpoint(
     return folder
 
 
+def round_weights(network: nn.Module) -> None:
+    """Round a network's weights as a checkpoint will, so that what is measured of it is what is shipped."""
+    for weight in network.parameters():
+        weight.data = weight.data.half().to(weight.dtype)
+
+
 def _weights(network: nn.Module) -> dict[str, Any]:
-    return {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+    """Return the state: weights in float16, averages of normalisation, which may be beyond its range, as is.
+
+    Raises
+    ------
+    InputError
+        If a weight is not finite, or beyond that range.
+    """
+    import torch
+
+    learnt = {name for name, _ in network.named_parameters()}
+    state = {
+        name: (tensor.half() if name in learnt else tensor).detach().cpu().contiguous()
         for name, tensor in network.state_dict().items()
     }
+    if wrong := [name for name, tensor in state.items() if not bool(torch.isfinite(tensor).all())]:
+        raise InputError(f"the weights {wrong[0]} are not finite: training has diverged")
+    return state
 
 
 def _header(model: Mapping[str, Any], card: NetworkCard) -> str:

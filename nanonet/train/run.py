@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from nanonet.configuration import build
 from nanonet.records import InputError
 from nanonet.train.card import NetworkCard
-from nanonet.train.checkpoint import read_own_state, save_checkpoint, trained_network
+from nanonet.train.checkpoint import read_own_state, round_weights, save_checkpoint, trained_network
 from nanonet.train.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def train(config: Mapping[str, Any], output: Path, command: str | None = None) -
     trainer = build_trainer(config, folder)
     fit(trainer, module, data, folder.last)
     module.load_state_dict(read_own_state(folder.resume / "best.ckpt")["state_dict"])
-    module.network.half().float()  # what is measured is what a checkpoint holds
+    round_weights(module.network)
     save_checkpoint(
         folder.checkpoint,
         module.network,

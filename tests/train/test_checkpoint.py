@@ -15,7 +15,7 @@ from nanonet.models.unet import UNet
 from nanonet.records import Estimate, Familiarity, InputError
 from nanonet.train import checkpoint
 from nanonet.train.card import NetworkCard
-from nanonet.train.checkpoint import load_network, save_checkpoint
+from nanonet.train.checkpoint import load_network, round_weights, save_checkpoint
 from nanonet.train.predictor import Predictor
 
 MODEL = {"_target_": "nanonet.models.unet.UNet", "classes": 4, "width": 4, "depth": 2}
@@ -35,7 +35,8 @@ def network():
     network = UNet(classes=4, width=4, depth=2)
     with torch.no_grad():
         network(torch.rand(2, 1, 16, 16))  # running averages that are not the neutral ones
-    return network.half().float().eval()  # as checkpoints hold weights
+    round_weights(network)
+    return network.eval()
 
 
 @pytest.fixture
@@ -86,7 +87,35 @@ def test_weights_of_half_the_precision_read_nearly_the_same(saved, counts):
         exact = network.eval()(torch.from_numpy(counts)).numpy()
     assert np.abs(load_network(saved).predict(counts) - exact).max() < 0.02 * np.abs(exact).max()
     with safe_open(saved / "model.safetensors", framework="pt") as file:
-        assert {file.get_tensor(name).dtype for name in file.keys()} <= {torch.float16, torch.int64}  # noqa: SIM118
+        types = {name: file.get_tensor(name).dtype for name in file.keys()}  # noqa: SIM118
+    learnt = {name for name, _ in network.named_parameters()}
+    assert {types[name] for name in learnt} == {torch.float16}
+    assert {types[name] for name in types.keys() - learnt} == {torch.float32, torch.int64}
+
+
+def test_averages_beyond_half_precision_come_back(network, counts, tmp_path):
+    """Before a normalisation features may vary by any amount, and the network reads as before."""
+    with torch.no_grad():
+        network.down[1][1].running_var.fill_(3e6)
+    folder = save_checkpoint(tmp_path / "net", network, model=MODEL, card=CARD, config={})
+    found = load_network(folder).predict(counts)
+    assert np.isfinite(found).all()
+    assert np.array_equal(found, Predictor(network, "cpu")(counts))
+
+
+@pytest.mark.parametrize("value", [float("nan"), 1e6])
+def test_weights_that_cannot_be_written_are_refused(network, tmp_path, value):
+    with torch.no_grad():
+        network.head.weight[0] = value
+    with pytest.raises(InputError, match=r"head\.weight are not finite"):
+        save_checkpoint(tmp_path / "net", network, model=MODEL, card=CARD, config={})
+    assert not (tmp_path / "net").exists()
+
+
+def test_rounding_twice_is_rounding_once(network, counts):
+    before = Predictor(network, "cpu")(counts)
+    round_weights(network)
+    assert np.array_equal(Predictor(network, "cpu")(counts), before)
 
 
 def test_what_is_known_of_its_training_comes_along(network, tmp_path):
