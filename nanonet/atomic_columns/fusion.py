@@ -46,7 +46,7 @@ class Scale:
 
 
 def fuse(
-    reading: Reading, volumes: Volumes, *, trust: float = 1.0, scaled: bool = False
+    reading: Reading, volumes: Volumes, *, weight: float = 1.0, scaled: bool = False
 ) -> tuple[Reading, Scale | None]:
     """Return the reading with posteriors that the volumes sharpen, and the scale that was learnt.
 
@@ -63,15 +63,15 @@ def fuse(
         Of the network.
     volumes
         Of the same columns.
-    trust
-        Exponent of the network's posteriors: below 1 where it has used the intensity itself.
+    weight
+        Exponent of the volumes' likelihood: below 1 for a network that has used the intensity itself.
     scaled
         Whether the network was told how bright an atom is: its number of atoms in all columns together is
         then right, which the volumes must not change by more than some percent.
     """
     if len(reading.positions) < _FEWEST or reading.posterior.shape[1] < 2:
         return reading, None
-    prior = np.maximum(reading.posterior, 1e-6) ** trust
+    prior = np.maximum(reading.posterior, 1e-6)
     prior /= prior.sum(axis=1, keepdims=True)
     depth = np.arange(1, prior.shape[1] + 1.0)
     first = float(
@@ -83,7 +83,7 @@ def fuse(
         return reading, None
     atoms = float((prior @ depth).sum()) if scaled else None
     scale = _likeliest(prior, volumes, first, atoms)
-    posterior = prior * _density(volumes, scale, depth)
+    posterior = prior * _density(volumes, scale, depth) ** weight
     posterior /= posterior.sum(axis=1, keepdims=True)
     return Reading(positions=reading.positions, presence=reading.presence, posterior=posterior), scale
 

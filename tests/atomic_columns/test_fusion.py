@@ -143,3 +143,11 @@ def test_the_number_of_atoms_of_a_network_that_knows_the_scale_is_kept():
             found.append(abs(np.log((posterior @ DEPTHS).sum() / atoms)))
     assert max(kept) < 0.04
     assert max(kept) < max(free)
+
+
+def test_volumes_that_a_network_has_used_are_counted_in_part():
+    _, reading, volumes = scene(30.0, 0)
+    none, part, all_of_it = (fuse(reading, volumes, weight=weight)[0].posterior for weight in (0.0, 0.3, 1.0))
+    np.testing.assert_allclose(none, reading.posterior, atol=1e-5)
+    sure = [posterior.max(axis=1).mean() for posterior in (none, part, all_of_it)]
+    assert sure[0] < sure[1] < sure[2]
