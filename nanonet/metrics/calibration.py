@@ -9,6 +9,7 @@ from nanonet.records import Estimate, InputError
 from nanonet.records.calibration import Reliability
 
 _BINS = 10
+_FAR_OUT = 0.01  # of the readings, at either end of the doses
 _DRAWS = 1000
 
 
@@ -20,7 +21,7 @@ def reliability(
 ) -> Reliability:
     """Return how often readings of each confidence are right, in bins of equal width between 0 and 1.
 
-    Bins without a reading are left out.
+    Bins without a reading are left out. The range of doses is told without what lies far out.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def reliability(
     sums = _sums(confidence, right, inside, bins)
     number, claimed, came_true = sums[:, sums[0] > 0]
     return Reliability(
-        dose=(float(dose.min()), float(dose.max())),
+        dose=(float(np.quantile(dose, _FAR_OUT)), float(np.quantile(dose, 1 - _FAR_OUT))),
         confidence=tuple((claimed / number).tolist()),
         right=tuple((came_true / number).tolist()),
         number=tuple(number.astype(int).tolist()),
