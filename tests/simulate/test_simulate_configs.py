@@ -12,6 +12,7 @@ from nanonet.configuration import build, compose, options
 from nanonet.io.writers.dm import write_dm
 from nanonet.records import InputError
 from simulate.shards.recipe import as_node
+from simulate.specimen import COLUMN
 
 ROOT = Path(__file__).parents[2]
 VARIANTS = [(group, name) for group, names in options("simulate").items() for name in names]
@@ -146,3 +147,11 @@ def test_the_command_makes_shards_and_prints_the_folder_last(tmp_path, capfd):
     assert "2 structures" in err
     assert main(["simulate", *words, "structures.depth=[2,4]"]) == 2
     assert "structures.depth [2, 3] there, [2, 4] now" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("structures", ["ceo2_110_various", "fcc_110_various", "fcc_zone_axes"])
+def test_every_atom_of_a_training_particle_is_in_a_column(structures: str) -> None:
+    """A grain off the zone axis shows atoms without labels, and would teach a network to overlook them."""
+    recipe = build(compose("simulate", [f"structures={structures}", "output=unused"]).structures)
+    for seed in range(12):
+        assert (recipe.draw(np.random.default_rng([5, seed])).atoms.arrays[COLUMN] >= 0).all()
