@@ -293,7 +293,7 @@ def test_a_sample_takes_milliseconds(sampler):
 
 def test_a_sample_in_haadf_knows_what_an_atom_adds(tmp_path: Path) -> None:
     """Within some columns cut by the border: the electrons of the whole particle over its atoms."""
-    small = ["structures=fcc_100", "structures.diameter=[14,14]"]
+    small = ["structures=fcc_100", "structures.materials=[Au]", "structures.diameter=[14,14]"]
     words = ["experiment=column_depth_fcc_haadf", "n_structures=1", "workers=1", *small]
     assert main(["simulate", *words, f"output={tmp_path / 'shards'}"]) == 0
     sampler = ColumnSampler(tmp_path / "shards")
