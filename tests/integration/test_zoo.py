@@ -65,7 +65,6 @@ def test_it_reads_particles_that_it_has_not_seen(name: str, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(HAADF not in NAMES, reason="there is no network for HAADF in the box")
 def test_a_network_for_haadf_reads_better_what_it_is_told_the_scale_of(tmp_path: Path) -> None:
     words = (f"experiment={HAADF}", "n_structures=6", "seed=771", "workers=1", f"output={tmp_path / 'data'}")
     assert main(["simulate", *words]) == 0
