@@ -2,9 +2,11 @@
 
 Two images that differ in one atom of one column are told apart by the best test there is, that of Neyman and
 Pearson, with an error of Q(d'/2) where d'^2 is the sum over the pixels of (difference)^2 / (electrons): it
-goes with the dose. A reader who has to choose among depths n - 1, n and n + 1 is then right in at most
-1 - 2 Q(d'/2) of the columns, even if told all else: optics, places, and every other column. Nobody is told
-that, so what is tabled bounds every reader from above; of events in a movie it says what dose they need.
+goes with the dose. Who has to choose among depths n - 1, n and n + 1 by the image alone, each as likely as
+the others beforehand, is then right in at most 1 - 2 Q(d'/2) of the columns, even if told optics, places and
+every other column. A reader that expects a depth, from the particle's shape or from other frames, can be
+right more often: the table bounds what the electrons say, not what is believed before. Of events in a movie
+it says what dose they need.
 """
 
 from __future__ import annotations
@@ -118,7 +120,7 @@ def missing_atoms(index: int, each: int) -> Iterator[Missing]:
 
 
 def right(power: Float[np.ndarray, " n"], dose: float) -> Float[np.ndarray, " n"]:
-    """Return the largest share that can be right among n - 1, n and n + 1."""
+    """Return the largest share that the image alone gets right, of n - 1, n and n + 1 equally likely."""
     return np.asarray(1 - 2 * norm.sf(0.5 * np.sqrt(dose * power)))
 
 

@@ -9,8 +9,9 @@ from nanonet.records import Estimate, InputError
 from nanonet.records.calibration import Reliability
 
 _BINS = 10
-_FAR_OUT = 0.01  # of the readings, at either end of the doses
 _DRAWS = 1000
+FAR_OUT = 0.01
+"""Share of the readings, at either end of their doses, that ranges of doses are told without."""
 
 
 def reliability(
@@ -43,7 +44,7 @@ def reliability(
     sums = _sums(confidence, right, inside, bins)
     number, claimed, came_true = sums[:, sums[0] > 0]
     return Reliability(
-        dose=(float(np.quantile(dose, _FAR_OUT)), float(np.quantile(dose, 1 - _FAR_OUT))),
+        dose=(float(np.quantile(dose, FAR_OUT)), float(np.quantile(dose, 1 - FAR_OUT))),
         confidence=tuple((claimed / number).tolist()),
         right=tuple((came_true / number).tolist()),
         number=tuple(number.astype(int).tolist()),

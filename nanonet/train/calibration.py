@@ -19,7 +19,7 @@ from nanonet.atomic_columns.calibrate import (
 from nanonet.atomic_columns.dose import counted_dose
 from nanonet.atomic_columns.readout import Reading, narrowest_interval, read_columns
 from nanonet.data.column_depth import ColumnDepthDataset
-from nanonet.metrics.calibration import calibration_error_estimate, coverage_estimate, reliability
+from nanonet.metrics.calibration import FAR_OUT, calibration_error_estimate, coverage_estimate, reliability
 from nanonet.metrics.columns import match_columns
 from nanonet.records import ColumnSample, Estimate, InputError, Micrograph, TrainedNetwork
 from nanonet.records.calibration import Calibration, ReadColumns
@@ -28,8 +28,6 @@ _FIRST_EPOCH = 1
 """Of the dataset that images are drawn from: those of epoch 0 have chosen the best weights."""
 _NOTHING = 1e-3
 """e/Å²: of an image in which nothing was counted."""
-_FAR_OUT = 0.01
-"""Of the readings, at either end of the doses."""
 _GROUPS_A_DECADE = 2
 """Of doses, whose calibration is told apart."""
 
@@ -78,7 +76,7 @@ def calibration_estimates(read: ReadColumns) -> tuple[Estimate, ...]:
     judged = cross_judged(read)
     found = list(judged.estimates())
     for group in by_dose(judged):
-        low, high = np.quantile(group.read.dose, [_FAR_OUT, 1 - _FAR_OUT])
+        low, high = np.quantile(group.read.dose, [FAR_OUT, 1 - FAR_OUT])
         found += [
             replace(estimate, name=f"{estimate.name} at {low:.0f} to {high:.0f} e/Å²")
             for estimate in group.estimates()
@@ -141,7 +139,7 @@ def by_dose(judged: JudgedColumns) -> list[JudgedColumns]:
     What lies far out, as a frame does that shows next to nothing, is counted with its neighbours.
     """
     dose = np.log10(judged.read.dose)
-    low, high = np.quantile(dose, [_FAR_OUT, 1 - _FAR_OUT])
+    low, high = np.quantile(dose, [FAR_OUT, 1 - FAR_OUT])
     number = max(1, round(_GROUPS_A_DECADE * float(high - low)))
     edges = np.linspace(low, high, number + 1)
     edges[0], edges[-1] = -np.inf, np.inf
