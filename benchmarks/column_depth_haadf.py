@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from column_depth_exposures import KnownMovie
-from column_depth_particles import SEED
+from column_depth_particles import SEED, Pillar
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from simulate.stem.microscope import ScanSetting
 
 CASES = (("Au", (1, 1, 0)), ("Pt", (1, 1, 0)), ("Au", (1, 0, 0)), ("Pt", (1, 0, 0)))
+SHAPES = "faceted pillar on end, rhombic dodecahedron"
+"""Told by the files of a test set."""
 PIXEL_SIZE = 0.2
 """Å."""
 
@@ -62,14 +64,14 @@ def imaging(plan: HAADFPlan) -> PrismHAADF:
 def boxed(plan: HAADFPlan, particle: int) -> tuple[Atoms, dict[str, float]]:
     """Return a particle in its box, and its thermal displacements [Å].
 
-    Pillars with a round cap and rhombic dodecahedra, which the training has not, along [110] and [100].
+    Faceted pillars on end and rhombic dodecahedra, which the training has not, along [110] and [100].
     """
     from simulate.defects.surface import RaggedEnds, Steps
     from simulate.shards.box import bounds, enclose
-    from simulate.structures import ParticleRecipe, RhombicDodecahedron, Rod, ZoneAxis
+    from simulate.structures import ParticleRecipe, RhombicDodecahedron, ZoneAxis
 
     material, axis = CASES[particle % len(CASES)]
-    pillar = Rod(axis=axis, aspect=(1.5, 1.8))
+    pillar = Pillar(axis=axis)
     recipe = ParticleRecipe(
         materials=(material,),
         shapes=(pillar if (particle + particle // 2) % 2 == 0 else RhombicDodecahedron(),),
@@ -97,7 +99,8 @@ def prepare(folder: Path, plan: HAADFPlan, workers: int) -> None:
     from simulate.clusters.cluster import run
     from simulate.clusters.local import Local
 
-    text, path = json.dumps({"seed": SEED, **asdict(plan), "particles": None}, indent=2), folder / "plan.json"
+    about = {"seed": SEED, "shapes": SHAPES, **asdict(plan), "particles": None}
+    text, path = json.dumps(about, indent=2), folder / "plan.json"
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise InputError(f"{folder} holds another test set: choose another --log")
     with atomic_path(path) as hidden:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from column_depth_exposures import FRAME_TIME, KnownMovie
-from column_depth_particles import SEED, Places, draw, places_of, tilted
+from column_depth_particles import SEED, SHAPES, Places, draw, places_of, tilted
 from column_depth_waves import Fineness, direct_image, exit_waves, packed, sobol_nodes, unpacked
 
 if TYPE_CHECKING:
@@ -132,7 +132,8 @@ def _claim(folder: Path, plan: Plan) -> None:
     from nanonet.records import InputError
 
     # A set may grow by particles: each depends on its own number only.
-    text = json.dumps({"seed": SEED, **asdict(plan), "particles": None}, indent=2)
+    about = {"seed": SEED, "shapes": SHAPES, **asdict(plan), "particles": None}
+    text = json.dumps(about, indent=2)
     path = folder / "plan.json"
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise InputError(f"{folder} holds another test set: choose another --log")

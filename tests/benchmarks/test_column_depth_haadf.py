@@ -32,7 +32,7 @@ def test_cases_are_unlike_the_training() -> None:
     trained = build(compose("simulate", ["structures=fcc_zone_axes", "output=unused"]).structures)
     known = {type(shape).__name__ for recipe in trained.recipes for shape in recipe.shapes}
     assert known
-    assert not known & {"Rod", "RhombicDodecahedron"}
+    assert not known & {"Pillar", "RhombicDodecahedron"}
 
 
 def test_particles_have_columns_of_many_depths() -> None:
