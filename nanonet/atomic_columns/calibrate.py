@@ -22,6 +22,8 @@ _LEAST_LEVEL = 0.5
 """An interval that need not hold more than half of the probability would say nothing."""
 _NEAREST = 1.25
 """Least ratio of the doses that have parameters of their own."""
+_WIDE = (-5.0, 5.0)
+"""Limits of parameters that are logarithms."""
 
 _LEAST_CHANCE = 1e-4
 """Chances of a column are cut to what so many readings can tell from 0 and 1."""
@@ -33,13 +35,17 @@ Doses = float | Float[np.ndarray, " n"] | None
 
 
 def calibrated(
-    posterior: Float[np.ndarray, "n depth"], dose: Doses, calibration: Calibration
+    posterior: Float[np.ndarray, "n depth"],
+    dose: Doses,
+    calibration: Calibration,
+    evidence: Float[np.ndarray, "n depth"] | None = None,
 ) -> Float[np.ndarray, "n depth"]:
     """Return posteriors over depth that come true.
 
     Their logarithms are divided by a temperature (Guo et al., 2017, arXiv 1706.04599), which is a matter of
     the dose, and an offset is added for each depth that is named too often or too seldom (bias-corrected
-    temperature scaling: Alexandari et al., 2020, arXiv 1901.06852). The most probable depth may change.
+    temperature scaling: Alexandari et al., 2020, arXiv 1901.06852), and what the measured intensity says,
+    with a weight that goes by the dose, too. The most probable depth may change.
 
     Parameters
     ----------
@@ -50,6 +56,8 @@ def calibrated(
         doses is taken.
     calibration
         Of the network that the posteriors are from.
+    evidence
+        (n, D) log likelihoods by the measured intensity; None where there is none.
 
     Raises
     ------
@@ -62,7 +70,10 @@ def calibrated(
             f"not {posterior.shape[1]}"
         )
     log_temperature = _at(dose, calibration, np.log(calibration.temperature))
-    return _moved(posterior, np.exp(log_temperature), np.array(calibration.depth_offset))
+    offset = np.array(calibration.depth_offset)
+    if evidence is not None:
+        offset = offset + _at(dose, calibration, calibration.evidence_weight)[..., None] * evidence
+    return _moved(posterior, np.exp(log_temperature), offset)
 
 
 def calibrated_presence(
@@ -143,13 +154,13 @@ def _with_levels(calibration: Calibration, real: ReadColumns, coverage: float) -
     least = np.empty(len(real))
     for half in (first, ~first):
         own, other = real.take(half), _with_temperature(calibration, real.take(~half))
-        least[half] = _least_level(calibrated(own.posterior, own.dose, other), own.depth)
+        least[half] = _least_level(calibrated(own.posterior, own.dose, other, own.evidence), own.depth)
     hats = _hats(real.dose, np.array(calibration.dose))
     return replace(calibration, level=_plain(_quantiles(least, hats, coverage)))
 
 
 def _with_temperature(calibration: Calibration, real: ReadColumns) -> Calibration:
-    """Return a calibration with the most likely temperatures and offsets of the depths."""
+    """Return a calibration with the likeliest temperatures, offsets of depths and weights of evidence."""
     logp = np.log(np.maximum(real.posterior, _TINY))
     n, deepest = logp.shape
     true = (np.arange(n), real.depth - 1)
@@ -157,20 +168,28 @@ def _with_temperature(calibration: Calibration, real: ReadColumns) -> Calibratio
     k = hats.shape[1]
 
     def cost(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        sharpness, offset = np.exp(-hats @ parameters[:k]), parameters[k:]
-        scaled = logp * sharpness[:, None] + offset
+        sharpness, offset, weight = np.exp(-hats @ parameters[:k]), parameters[k:-k], hats @ parameters[-k:]
+        scaled = logp * sharpness[:, None] + offset + weight[:, None] * real.evidence
         highest = scaled.max(1)
         chance = np.exp(scaled - highest[:, None])
         total = chance.sum(1)
         value = float((np.log(total) + highest - scaled[true]).sum() + _SHRINKAGE * (offset**2).sum())
         chance /= total[:, None]
         by_temperature = hats.T @ (sharpness * (logp[true] - (chance * logp).sum(1)))
-        excess = chance.sum(0) - np.bincount(true[1], minlength=deepest)
-        return value, np.concatenate([by_temperature, excess + 2 * _SHRINKAGE * offset])
+        excess = chance.sum(0) - np.bincount(true[1], minlength=deepest) + 2 * _SHRINKAGE * offset
+        by_weight = hats.T @ ((chance * real.evidence).sum(1) - real.evidence[true])
+        return value, np.concatenate([by_temperature, excess, by_weight])
 
-    found = _most_likely(cost, np.zeros(k + deepest), stiff=(slice(0, k),))
-    offset = found[k:] - found[k:].mean()
-    return replace(calibration, temperature=_plain(np.exp(found[:k])), depth_offset=_plain(offset))
+    bounds = [_WIDE] * (k + deepest) + [(0.0, 1.0)] * k
+    weights = slice(k + deepest, None)
+    found = _most_likely(cost, np.zeros(2 * k + deepest), bounds, stiff=(slice(0, k), weights))
+    offset = found[k:-k] - found[k:-k].mean()
+    return replace(
+        calibration,
+        temperature=_plain(np.exp(found[:k])),
+        depth_offset=_plain(offset),
+        evidence_weight=_plain(found[weights]),
+    )
 
 
 def _fit_presence(read: ReadColumns, knots: Knots) -> tuple[Knots, Knots]:
@@ -188,11 +207,14 @@ def _fit_presence(read: ReadColumns, knots: Knots) -> tuple[Knots, Knots]:
         value = float((np.logaddexp(0, moved) - real * moved).sum() + (parameters**2).sum())
         return value, gradient + 2 * parameters
 
-    log_slope, offset = np.split(_most_likely(cost, np.zeros(2 * k), stiff=(slice(0, k), slice(k, 2 * k))), 2)
+    stiff = (slice(0, k), slice(k, 2 * k))
+    log_slope, offset = np.split(_most_likely(cost, np.zeros(2 * k), [_WIDE] * 2 * k, stiff), 2)
     return np.exp(log_slope), offset
 
 
-def _most_likely(cost: Cost, start: np.ndarray, stiff: Sequence[slice]) -> np.ndarray:
+def _most_likely(
+    cost: Cost, start: np.ndarray, bounds: Sequence[tuple[float, float]], stiff: Sequence[slice]
+) -> np.ndarray:
     """Return the parameters of least cost, of which each ``stiff`` part changes little from dose to dose."""
     from scipy.optimize import minimize
 
@@ -204,8 +226,7 @@ def _most_likely(cost: Cost, start: np.ndarray, stiff: Sequence[slice]) -> np.nd
             gradient[part] -= 2 * _STIFFNESS * np.diff(np.pad(steps, 1))
         return value, gradient
 
-    limits = [(-5.0, 5.0)] * len(start)
-    return np.asarray(minimize(penalised, start, jac=True, method="L-BFGS-B", bounds=limits).x)
+    return np.asarray(minimize(penalised, start, jac=True, method="L-BFGS-B", bounds=bounds).x)
 
 
 def _least_level(
@@ -240,7 +261,7 @@ def _quantiles(score: Float[np.ndarray, " n"], weights: Float[np.ndarray, "n k"]
 
 
 def _moved(
-    posterior: Float[np.ndarray, "n depth"], temperature: np.ndarray, offset: Float[np.ndarray, " depth"]
+    posterior: Float[np.ndarray, "n depth"], temperature: np.ndarray, offset: Float[np.ndarray, "*n depth"]
 ) -> Float[np.ndarray, "n depth"]:
     scaled = np.log(np.maximum(posterior, _TINY)) / temperature[..., None] + offset
     chance = np.exp(scaled - scaled.max(1, keepdims=True))

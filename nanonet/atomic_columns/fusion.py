@@ -1,24 +1,29 @@
-"""What a network thinks of a column's depth, and what its measured intensity says, put together."""
+"""What the measured intensity of each column says of its depth, in the light of what a network thinks."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from nanonet.atomic_columns.readout import Reading
-from nanonet.atomic_columns.volumes import Volumes
+from nanonet.atomic_columns.volumes import Volumes, measure_volumes
 
+_SURE = 0.5  # least probability of a column whose intensity is measured
+_WIDTHS = (0.3, 1.0)  # Å, of the image of a column in a STEM
 _FEWEST = 6  # columns that a scale can be learnt from
 _OUTLIERS = 0.02
 _DRAWN_ON = 3.0  # atoms within which channelling sets in
-_SINGLE = np.geomspace(0.6, 1.6, 61)  # of the first guess
-_CHANNELLING = np.linspace(0.0, 1.2, 9)
-_USUAL = (0.5, 0.4)  # channelling of heavy fcc metals, and its spread
-_TOTAL = 0.02  # relative error of the number of atoms in all columns
-_SCATTER = np.array([0.08, 0.16, 0.32])
-_ROUNDS = 3
+_SINGLE = np.geomspace(0.62, 1.6, 45)  # of the first guess
+_CHANNELLING = np.linspace(0.0, 1.2, 7)
+_USUAL = (0.45, 0.35)  # channelling of heavy fcc metals, and its spread
+_SCATTER = (0.08, 0.2)
+_TOLD = 0.07  # relative error of the counts an atom that are told, and of the sum of the volumes
+_INDEPENDENT = 5.0  # as many columns say what all of a frame do, since the network errs alike in all of them
+_ENOUGH = 600  # columns to weigh scales by
+_LEAST = 1e-4  # weight of a scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +37,7 @@ class Scale:
     channelling
         By how much more an atom of a deep column scatters than one alone: the beam is drawn onto the column.
     scatter
-        Standard deviation of the volumes of columns of one depth beyond noise, in single atoms.
+        Standard deviation of the volume of an atom in a column beyond noise, in single atoms.
     """
 
     single: float
@@ -44,18 +49,57 @@ class Scale:
         drawn_on = 1 - np.exp(-(depth - 1) / _DRAWN_ON)
         return np.asarray(self.single * depth * (1 + self.channelling * drawn_on))
 
+    def likelihood(self, volumes: Volumes, depth: Float[np.ndarray, " d"]) -> Float[np.ndarray, "n d"]:
+        """Return the likelihood of each column's volume for each depth; a few say nothing of it."""
+        variance = volumes.errors[:, None] ** 2 + (self.scatter * self.single) ** 2 * depth
+        off = volumes.values[:, None] - self.volume(depth)
+        density = np.exp(-(off**2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
+        anywhere = 1 / max(float(np.ptp(volumes.values)), 1e-12)
+        return np.asarray((1 - _OUTLIERS) * density + _OUTLIERS * anywhere)
 
-def fuse(
-    reading: Reading, volumes: Volumes, *, weight: float = 1.0, scaled: bool = False
-) -> tuple[Reading, Scale | None]:
-    """Return the reading with posteriors that the volumes sharpen, and the scale that was learnt.
 
-    The network knows roughly how deep each column is, at any dose, and not how bright an atom is in this very
-    frame; the volumes know that, once the network has said which is which. So the scale is what makes the
-    volumes of all columns of the frame likeliest, with the network's posteriors as the prior of each column:
-    where counts are few the network decides, where they are many the volumes do. It is the mixture model of
-    Van Aert et al. (Phys. Rev. B 87 (2013) 064107) with a prior of its own for every column, which settles
-    the offset that mixtures leave open.
+def intensity_evidence(
+    reading: Reading,
+    image: Float[np.ndarray, "y x"],
+    *,
+    pixel_size: float,
+    counts_per_atom: float | None = None,
+) -> Float[np.ndarray, "n d"]:
+    """Return the log likelihood of every depth by what the columns add to an image; see `depth_evidence`.
+
+    Parameters
+    ----------
+    reading
+        As the network gives it, before any calibration. Of columns that it thinks improbable nothing is said.
+    image
+        That it has read, where intensity adds up, as in HAADF.
+    pixel_size
+        Å.
+    counts_per_atom
+        What an atom adds to the sum of its pixels, if that is known.
+    """
+    sure = reading.presence >= _SURE
+    columns = reading.where(sure)
+    widths = (_WIDTHS[0] / pixel_size, _WIDTHS[1] / pixel_size)
+    evidence = np.zeros(reading.posterior.shape)
+    volumes = measure_volumes(image, columns.positions, widths=widths)
+    evidence[sure] = depth_evidence(columns, volumes, counts_per_atom)[0]
+    return evidence
+
+
+def depth_evidence(
+    reading: Reading, volumes: Volumes, counts_per_atom: float | None = None
+) -> tuple[Float[np.ndarray, "n d"], Scale | None]:
+    """Return the log likelihood of every depth by each column's volume, and the likeliest scale.
+
+    A network knows roughly how deep each column is, at any dose, and not how bright an atom is in this very
+    frame; the volumes know that, once the network has said which is which. So scales are weighed by how
+    likely they make the volumes of all columns, with the network's posteriors as the prior of each: the
+    mixture model of Van Aert et al. (Phys. Rev. B 87 (2013) 064107) with a prior of its own for every column,
+    which settles the offset that mixtures leave open. The likelihood of a depth is the mean over scales.
+
+    The network errs alike in all columns of a frame. So they count as few, and many scales stay possible,
+    unless it is known how bright an atom is.
 
     Parameters
     ----------
@@ -63,48 +107,53 @@ def fuse(
         Of the network.
     volumes
         Of the same columns.
-    weight
-        Exponent of the volumes' likelihood: below 1 for a network that has used the intensity itself.
-    scaled
-        Whether the network was told how bright an atom is: its number of atoms in all columns together is
-        then right, which the volumes must not change by more than some percent.
+    counts_per_atom
+        What an atom adds to the sum of the pixels in the mean, if that is known.
+
+    Returns
+    -------
+    tuple
+        (n, D), up to a constant of each column, 0 everywhere where there are too few columns to learn a scale
+        from; and the scale, None then.
     """
+    nothing = np.zeros(reading.posterior.shape)
     if len(reading.positions) < _FEWEST or reading.posterior.shape[1] < 2:
-        return reading, None
+        return nothing, None
     prior = np.maximum(reading.posterior, 1e-6)
     prior /= prior.sum(axis=1, keepdims=True)
     depth = np.arange(1, prior.shape[1] + 1.0)
-    first = float(
-        np.median(
-            volumes.values / Scale(single=1.0, channelling=_USUAL[0], scatter=0.0).volume(prior @ depth)
-        )
-    )
+    usual = Scale(single=1.0, channelling=_USUAL[0], scatter=0.0)
+    first = float(np.median(volumes.values / usual.volume(prior @ depth)))
+    atoms = float((prior @ depth).sum())
+    if counts_per_atom is not None and volumes.absolute:
+        atoms = float(volumes.values.sum()) / counts_per_atom
+        first *= float((prior @ depth).sum()) / max(atoms, 1e-12)
     if not first > 0:
-        return reading, None
-    atoms = float((prior @ depth).sum()) if scaled else None
-    scale = _likeliest(prior, volumes, first, atoms)
-    posterior = prior * _density(volumes, scale, depth) ** weight
-    posterior /= posterior.sum(axis=1, keepdims=True)
-    return Reading(positions=reading.positions, presence=reading.presence, posterior=posterior), scale
-
-
-def _likeliest(prior: Float[np.ndarray, "n d"], volumes: Volumes, first: float, atoms: float | None) -> Scale:
-    """Return the scale of the highest likelihood, by a search over a grid that is refined twice."""
-    depth = np.arange(1, prior.shape[1] + 1.0)
-    best = Scale(single=first, channelling=_USUAL[0], scatter=float(_SCATTER[1]))
-    for finer in range(_ROUNDS):
-        shrink = 0.25**finer
-        tried = [
-            Scale(single=float(single), channelling=float(channelling), scatter=float(scatter))
-            for single in best.single * _SINGLE**shrink
-            for channelling in np.clip(
-                (_CHANNELLING if not finer else best.channelling + shrink * (_CHANNELLING - 0.6)), 0.0, 1.5
-            )
-            for scatter in (_SCATTER if not finer else best.scatter * np.array([0.8, 1.0, 1.25]))
+        return nothing, None
+    scales = list(_scales(first))
+    some = slice(None, None, -(-len(prior) // _ENOUGH))
+    fewer = Volumes(values=volumes.values[some], errors=volumes.errors[some], width=volumes.width)
+    part = atoms * float((prior[some] @ depth).sum() / (prior @ depth).sum())
+    weights = np.array(
+        [
+            _evidence(prior[some], fewer, scale, depth, None if counts_per_atom is None else part)
+            for scale in scales
         ]
-        evidence = [_evidence(prior, volumes, scale, depth, atoms) for scale in tried]
-        best = tried[int(np.argmax(evidence))]
-    return best
+    )
+    weights = np.exp(weights - weights.max())
+    weights /= weights.sum()
+    mean = np.zeros(prior.shape)
+    for weight, scale in zip(weights, scales, strict=True):
+        if weight > _LEAST:
+            mean += weight * scale.likelihood(volumes, depth)
+    return np.log(mean / mean.max(axis=1, keepdims=True)), scales[int(weights.argmax())]
+
+
+def _scales(first: float) -> Iterator[Scale]:
+    for single in first * _SINGLE:
+        for channelling in _CHANNELLING:
+            for scatter in _SCATTER:
+                yield Scale(single=float(single), channelling=float(channelling), scatter=scatter)
 
 
 def _evidence(
@@ -114,19 +163,11 @@ def _evidence(
     depth: Float[np.ndarray, " d"],
     atoms: float | None,
 ) -> float:
-    """Return the log likelihood of a scale, with what is known of channelling and of the number of atoms."""
+    """Return the log probability of a scale, with what is known of channelling and of the number of atoms."""
     known = ((scale.channelling - _USUAL[0]) / _USUAL[1]) ** 2
-    joint = prior * _density(volumes, scale, depth)
+    joint = prior * scale.likelihood(volumes, depth)
     likelihood = joint.sum(axis=1)
     if atoms is not None:
-        known += (np.log(float((joint @ depth / likelihood).sum()) / atoms) / _TOTAL) ** 2
-    return float(np.log(likelihood).sum() - 0.5 * known)
-
-
-def _density(volumes: Volumes, scale: Scale, depth: Float[np.ndarray, " d"]) -> Float[np.ndarray, "n d"]:
-    """Return the likelihood of each column's volume for each depth; a few say nothing of it."""
-    variance = volumes.errors[:, None] ** 2 + (scale.scatter * scale.single) ** 2
-    off = volumes.values[:, None] - scale.volume(depth)
-    density = np.exp(-(off**2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
-    anywhere = 1 / max(float(np.ptp(volumes.values)), 1e-12)
-    return np.asarray((1 - _OUTLIERS) * density + _OUTLIERS * anywhere)
+        known += (np.log(float((joint @ depth / likelihood).sum()) / atoms) / _TOLD) ** 2
+    independent = min(1.0, _INDEPENDENT / len(prior))
+    return float(independent * np.log(likelihood).sum() - 0.5 * known)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from nanonet.atomic_columns.align import aligned
 from nanonet.atomic_columns.calibrate import calibrated, calibrated_presence, interval_level
 from nanonet.atomic_columns.depth_reading import column_reading
 from nanonet.atomic_columns.dose import counted_dose, noise_equivalent_dose
 from nanonet.atomic_columns.familiar import familiarity_warning
-from nanonet.atomic_columns.fusion import fuse
+from nanonet.atomic_columns.fusion import intensity_evidence
 from nanonet.atomic_columns.range import range_warnings
 from nanonet.atomic_columns.readout import LEVEL, Reading, read_columns
 from nanonet.atomic_columns.table import frame_table
-from nanonet.atomic_columns.volumes import measure_volumes
 from nanonet.records import (
+    ADDS_UP,
     Calibration,
     FrameResult,
     InputError,
@@ -26,9 +26,6 @@ from nanonet.records import (
 )
 
 _TASK = "column_depth"
-_ADDS_UP = ("HAADF", "ADF")
-_WIDTHS = (0.3, 1.0)  # Å, of the image of a column in a STEM
-_WEIGHT = {True: 0.3, False: 0.15}  # of measured intensity, which the network has used; of unsure scale less
 _CANDIDATE = 0.02  # least probability of what may be a column in the light of other frames
 _SAME = 0.02  # relative difference of pixel sizes that is not worth an interpolation of the noise
 _ROWS = 16  # of the logits at a time: they stay in the processor's cache
@@ -77,7 +74,7 @@ def read_depth(
         Largest shift along each axis of the frames that are read together against the one in the middle [Å].
     intensity
         Whether measured intensities sharpen the depths where intensity adds up, as in HAADF
-        (`nanonet.atomic_columns.fusion`).
+        (`nanonet.atomic_columns.fusion`), by as much as the network's calibration lets them.
     counts_per_atom
         What an atom adds to the sum of the frame's pixels, in the mean over all atoms, where that is known:
         from a detector that is calibrated and a simulated cross-section, or from columns of known depth. A
@@ -126,12 +123,14 @@ def read_depth(
     # Few files tell how they were recorded: the network's way is taken then.
     recorded = replace(micrograph, modality=micrograph.modality or network.modality)
     noise_dose = noise_equivalent_dose(recorded)
-    dose = counted_dose(recorded) if recorded.modality in _ADDS_UP else micrograph.dose or noise_dose
+    dose = counted_dose(recorded) if recorded.modality in ADDS_UP else micrograph.dose or noise_dose
     chance, unlike = _unlike(reading, counts[len(counts) // 2], network)
-    reading, level = _believed(reading, dose, network.calibration)
-    sure = reading.presence >= min_probability
-    if intensity and network.modality in _ADDS_UP:
-        reading = _sharpened(reading, sure, counts[len(counts) // 2], sampled, scaled=told is not None)
+    evidence = None
+    if intensity and network.modality in ADDS_UP:
+        evidence = intensity_evidence(
+            reading, counts[len(counts) // 2], pixel_size=sampled, counts_per_atom=told
+        )
+    reading, level = _believed(reading, dose, network.calibrated(told=told is not None), evidence)
     placed = replace(reading, positions=reading.positions * step)
     columns, candidates = column_reading(placed, micrograph, min_probability=min_probability, level=level)
     unscaled = (_UNSCALED,) if network.takes_counts_per_atom and told is None else ()
@@ -185,12 +184,17 @@ def resampled(image: Float[np.ndarray, "y x"], step: float) -> Float[np.ndarray,
     return np.asarray(np.maximum(sampled, values.min()))  # a spline overshoots, counts are not negative
 
 
-def _believed(reading: Reading, dose: float | None, calibration: Calibration | None) -> tuple[Reading, float]:
+def _believed(
+    reading: Reading,
+    dose: float | None,
+    calibration: Calibration | None,
+    evidence: Float[np.ndarray, "n depth"] | None,
+) -> tuple[Reading, float]:
     """Return a reading whose probabilities come true, and what its intervals have to hold."""
     if calibration is None:
         return reading, LEVEL
     presence = calibrated_presence(reading.presence, dose, calibration)
-    posterior = calibrated(reading.posterior, dose, calibration)
+    posterior = calibrated(reading.posterior, dose, calibration, evidence)
     return replace(reading, presence=presence, posterior=posterior), interval_level(dose, calibration)
 
 
@@ -204,24 +208,6 @@ def _unlike(
         counts, reading, pixel_size=network.pixel_size, familiarity=network.familiarity
     )
     return chance, () if line is None else (line,)
-
-
-def _sharpened(
-    reading: Reading,
-    sure: Bool[np.ndarray, " n"],
-    counts: Float[np.ndarray, "y x"],
-    pixel_size: float,
-    *,
-    scaled: bool,
-) -> Reading:
-    """Return the reading with what the intensity of the columns that are sure says of their depth."""
-    columns = reading.where(sure)
-    widths = (_WIDTHS[0] / pixel_size, _WIDTHS[1] / pixel_size)
-    volumes = measure_volumes(counts, columns.positions, widths=widths)
-    fused, _ = fuse(columns, volumes, weight=_WEIGHT[scaled], scaled=scaled)
-    posterior = reading.posterior.copy()
-    posterior[sure] = fused.posterior
-    return replace(reading, posterior=posterior)
 
 
 def _softmax(logits: Float[np.ndarray, "class y x"]) -> Float[np.ndarray, "class y x"]:

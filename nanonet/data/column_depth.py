@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -125,6 +126,12 @@ class ColumnDepthDataset(Dataset[ColumnDepthItem]):
         rng = np.random.default_rng([self.seed, epoch, item])
         sample = random_symmetry(self.sampler.draw(self.structure(index), rng), rng)
         return replace(sample, counts_per_atom=self._told(sample, rng))
+
+    def telling(self, chance: float) -> ColumnDepthDataset:
+        """Return the same images, of which as many tell how many counts an atom adds."""
+        other = copy(self)
+        other.told_chance = chance
+        return other
 
     def _told(self, sample: ColumnSample, rng: np.random.Generator) -> float | None:
         if self.told_chance is None or sample.counts_per_atom is None or rng.random() >= self.told_chance:

@@ -35,6 +35,7 @@ class Columns:
     link: Callable[[ColumnTable], ColumnTable]
     follow: Callable[..., tuple[Table, ...]]
     network: TrainedNetwork | None = None
+    counts_per_atom: float | None = None
     truth: str | None = None
     known_cell: Sequence[float] | None = None
 
@@ -68,7 +69,8 @@ class Columns:
         ruler: tuple[Estimate, ...] = ()
         if self.known_cell is not None:
             ruler = implied_pixel_size(lattice, series.pixel_size or 1.0, self.known_cell)
-        calibration = self.network.calibration if self.network is not None else None
+        told = self.counts_per_atom is not None
+        calibration = None if self.network is None else self.network.calibrated(told=told)
         figures = column_figures(
             columns,
             lattice,

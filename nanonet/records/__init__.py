@@ -21,6 +21,7 @@ from nanonet.records.familiarity import (
     familiarity_from,
 )
 from nanonet.records.images import (
+    ADDS_UP,
     Frames,
     Micrograph,
     Modality,
@@ -54,6 +55,7 @@ from nanonet.records.tables import (
 )
 
 __all__ = [
+    "ADDS_UP",
     "AtomTable",
     "Calibration",
     "ClassTable",

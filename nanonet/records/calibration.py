@@ -28,6 +28,9 @@ class ReadColumns:
         (n,) of the image [e/Å²].
     particle
         (n,) number of the particle, whose columns are alike.
+    evidence
+        (n, D) log likelihood of each depth by the column's measured intensity, up to a constant; 0 where that
+        was not measured.
     """
 
     posterior: Float[np.ndarray, "n depth"]
@@ -35,6 +38,7 @@ class ReadColumns:
     depth: Int[np.ndarray, " n"]
     dose: Float[np.ndarray, " n"]
     particle: Int[np.ndarray, " n"]
+    evidence: Float[np.ndarray, "n depth"]
 
     def __len__(self) -> int:
         return len(self.depth)
@@ -82,6 +86,9 @@ class Calibration:
     depth_offset
         (D,) then added to the logarithm of the probability of each depth 1..D: above 0 for a depth that the
         network gives too little. They add up to 0.
+    evidence_weight
+        (k,) that the log likelihoods of the depths by the measured intensity are then added with: below 1,
+        since the network has seen the intensity, too. 0 where it was not measured.
     level
         (k,) probability that the narrowest interval of depths has to hold for 90 % of the true depths to lie
         within theirs.
@@ -102,15 +109,18 @@ class Calibration:
     level: tuple[float, ...]
     presence_slope: tuple[float, ...]
     presence_offset: tuple[float, ...]
+    evidence_weight: tuple[float, ...] = ()
     reliability: tuple[Reliability, ...] = ()
 
     def __post_init__(self) -> None:
+        if not self.evidence_weight:
+            object.__setattr__(self, "evidence_weight", (0.0,) * len(self.dose))
         lengths = {len(getattr(self, name)) for name in _BY_DOSE}
         if len(lengths) > 1 or not self.dose:
             raise InputError(f"a calibration has the same number of {', '.join(_BY_DOSE)}, got {lengths}")
         numbers = np.array([getattr(self, name) for name in _BY_DOSE], dtype=float)
-        dose, temperature, level, slope, _ = numbers
-        positive = min(dose.min(), temperature.min(), level.min(), slope.min()) > 0
+        dose, temperature, level, slope, _, weight = numbers
+        positive = min(dose.min(), temperature.min(), level.min(), slope.min()) > 0 <= weight.min()
         finite = np.isfinite(numbers).all() and np.isfinite(self.depth_offset).all()
         if not (finite and positive and level.max() <= 1):
             raise InputError("a calibration has finite numbers, doses to slopes positive, levels up to 1")
@@ -118,7 +128,8 @@ class Calibration:
             raise InputError(f"the doses of a calibration must increase, got {list(self.dose)} e/Å²")
 
 
-_BY_DOSE = ("dose", "temperature", "level", "presence_slope", "presence_offset")
+_FIRST = ("dose", "temperature", "level", "presence_slope", "presence_offset")
+_BY_DOSE = (*_FIRST, "evidence_weight")
 
 
 def calibration_from(plain: Mapping[str, Any]) -> Calibration:
@@ -131,13 +142,14 @@ def calibration_from(plain: Mapping[str, Any]) -> Calibration:
     """
     try:
         bins = tuple(_reliability(part) for part in plain.get("reliability", ()))
-        known = {name: _floats(plain[name]) for name in (*_BY_DOSE, "depth_offset")}
+        known = {name: _floats(plain[name]) for name in (*_FIRST, "depth_offset")}
+        weight = _floats(plain.get("evidence_weight", ()))
         odd = set(plain) - {field.name for field in fields(Calibration)}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"this is no calibration: {type(error).__name__} {error}") from error
     if odd:
         raise InputError(f"a calibration has no {sorted(odd)}: update nanonet")
-    return Calibration(**known, reliability=bins)
+    return Calibration(**known, evidence_weight=weight, reliability=bins)
 
 
 def _reliability(plain: Mapping[str, Any]) -> Reliability:

@@ -13,6 +13,8 @@ from nanonet.records.checks import require_positive
 from nanonet.records.errors import InputError
 
 Modality = Literal["HRTEM", "BF-TEM", "HAADF", "ADF", "BF-STEM", "SEM"]
+ADDS_UP: tuple[Modality, ...] = ("HAADF", "ADF")
+"""Whose intensities add up along a column: incoherent images."""
 
 
 @runtime_checkable

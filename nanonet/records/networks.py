@@ -86,6 +86,8 @@ class TrainedNetwork:
         Whether it can be told how much an atom adds to the image.
     calibration
         What makes its probabilities come true; None where that was not measured.
+    told_calibration
+        The same where it was told the counts an atom; None if it cannot be.
     familiarity
         What the frames of its training are like; None where that was not measured.
     """
@@ -100,7 +102,12 @@ class TrainedNetwork:
     frames: int = 1
     takes_counts_per_atom: bool = False
     calibration: Calibration | None = None
+    told_calibration: Calibration | None = None
     familiarity: Familiarity | None = None
+
+    def calibrated(self, *, told: bool) -> Calibration | None:
+        """Return the calibration of readings with the counts an atom or without."""
+        return self.told_calibration if told else self.calibration
 
     def read(
         self, frames: Float[np.ndarray, "frame y x"], counts_per_atom: float | None = None

@@ -17,11 +17,12 @@ from nanonet.atomic_columns.calibrate import (
     interval_level,
 )
 from nanonet.atomic_columns.dose import counted_dose
+from nanonet.atomic_columns.fusion import intensity_evidence
 from nanonet.atomic_columns.readout import Reading, narrowest_interval, read_columns
 from nanonet.data.column_depth import ColumnDepthDataset
 from nanonet.metrics.calibration import FAR_OUT, calibration_error_estimate, coverage_estimate, reliability
 from nanonet.metrics.columns import match_columns
-from nanonet.records import ColumnSample, Estimate, InputError, Micrograph, TrainedNetwork
+from nanonet.records import ADDS_UP, ColumnSample, Estimate, InputError, Micrograph, TrainedNetwork
 from nanonet.records.calibration import Calibration, ReadColumns
 
 _FIRST_EPOCH = 1
@@ -99,7 +100,7 @@ def judge(read: ReadColumns, calibration: Calibration | None, min_probability: f
     if calibration is not None:
         read = replace(
             read,
-            posterior=calibrated(read.posterior, read.dose, calibration),
+            posterior=calibrated(read.posterior, read.dose, calibration, read.evidence),
             presence=calibrated_presence(read.presence, read.dose, calibration),
         )
     read = read.take(read.presence >= min_probability)
@@ -161,9 +162,10 @@ def measure_posteriors(
     """Return the columns that a network finds in drawn images, read as `read_depth` reads a frame.
 
     Each structure of the dataset is drawn equally often, with all that the sampler draws: noise, optics, and
-    a dose that is uniform in its logarithm. The same images are drawn every time. A column of more atoms than
-    the network has classes for counts as one of its last class, as in training. Readings nearer than
-    ``tolerance`` to the border are left out, since the column that they are of may lie beyond it.
+    a dose that is uniform in its logarithm. The network is told what the dataset tells. The same images are
+    drawn every time. A column of more atoms than the network has classes for counts as one of its last class,
+    as in training. Readings nearer than ``tolerance`` to the border are left out, since the column that they
+    are of may lie beyond it.
 
     Parameters
     ----------
@@ -200,7 +202,11 @@ def measure_posteriors(
             radius=radius / sample.pixel_size,
             min_probability=min_probability,
         )
-        found.append(_with_truth(reading, sample, _dose(sample, network), tolerance))
+        found.append(
+            _with_truth(
+                reading, _evidence(reading, sample, network), sample, _dose(sample, network), tolerance
+            )
+        )
     return _joined(found)
 
 
@@ -223,7 +229,7 @@ def _probabilities(network: TrainedNetwork, sample: ColumnSample) -> Float[np.nd
 
 def _dose(sample: ColumnSample, network: TrainedNetwork) -> float:
     """Return the dose as `read_depth` will know it: that of the beam, in HAADF that of what was counted."""
-    if network.modality not in ("HAADF", "ADF"):
+    if network.modality not in ADDS_UP:
         return float(sample.settings["dose"])
     frames = sample.frames
     middle = Micrograph(
@@ -235,7 +241,27 @@ def _dose(sample: ColumnSample, network: TrainedNetwork) -> float:
     return counted_dose(middle) or _NOTHING
 
 
-def _with_truth(reading: Reading, sample: ColumnSample, dose: float, tolerance: float) -> ReadColumns:
+def _evidence(
+    reading: Reading, sample: ColumnSample, network: TrainedNetwork
+) -> Float[np.ndarray, "n depth"]:
+    """Return what `read_depth` will know of the depths by the columns' intensity: nothing but in HAADF."""
+    if network.modality not in ADDS_UP:
+        return np.zeros(reading.posterior.shape)
+    return intensity_evidence(
+        reading,
+        sample.frames[len(sample.frames) // 2],
+        pixel_size=sample.pixel_size,
+        counts_per_atom=sample.counts_per_atom,
+    )
+
+
+def _with_truth(
+    reading: Reading,
+    evidence: Float[np.ndarray, "n depth"],
+    sample: ColumnSample,
+    dose: float,
+    tolerance: float,
+) -> ReadColumns:
     """Return what was read of a sample, with the true depth of each column."""
     positions = reading.positions * sample.pixel_size
     deepest = reading.posterior.shape[1]
@@ -250,6 +276,7 @@ def _with_truth(reading: Reading, sample: ColumnSample, dose: float, tolerance: 
         depth=depth,
         dose=np.full(n, dose),
         particle=np.full(n, sample.structure),
+        evidence=evidence,
     ).take(inner)
 
 

@@ -48,6 +48,8 @@ class NetworkCard:
         What it was trained on, in words: one fact a line.
     calibration
         What makes its probabilities come true; None where that was not measured.
+    told_calibration
+        The same where it was told the counts an atom.
     familiarity
         What the frames of its training are like; None where that was not measured.
     """
@@ -59,6 +61,7 @@ class NetworkCard:
     metrics: Sequence[Estimate] = ()
     training: Sequence[str] = ()
     calibration: Calibration | None = None
+    told_calibration: Calibration | None = None
     familiarity: Familiarity | None = None
 
 

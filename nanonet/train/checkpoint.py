@@ -112,6 +112,7 @@ def _header(model: Mapping[str, Any], card: NetworkCard) -> str:
         "trained_range": {name: list(ends) for name, ends in card.trained_range.items()},
         "metrics": [asdict(estimate) for estimate in card.metrics],
         "calibration": None if card.calibration is None else asdict(card.calibration),
+        "told_calibration": None if card.told_calibration is None else asdict(card.told_calibration),
         "familiarity": None if card.familiarity is None else card.familiarity.plain(),
         "versions": versions(),
     }
@@ -155,6 +156,7 @@ def load_network(checkpoint: str | Path | None, *, task: str | None = None) -> T
         frames=int(getattr(network, "frames", 1)),
         takes_counts_per_atom=_takes_counts_per_atom(network),
         calibration=_told(header, "calibration", calibration_from),
+        told_calibration=_told(header, "told_calibration", calibration_from),
         familiarity=_told(header, "familiarity", familiarity_from),
     )
 
@@ -172,6 +174,7 @@ def trained_network(network: nn.Module, card: NetworkCard, name: str) -> Trained
         frames=int(getattr(network, "frames", 1)),
         takes_counts_per_atom=_takes_counts_per_atom(network),
         calibration=card.calibration,
+        told_calibration=card.told_calibration,
         familiarity=card.familiarity,
     )
 

@@ -18,6 +18,8 @@ from nanonet.train.folder import RunFolder
 if TYPE_CHECKING:
     from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 
+    from nanonet.records import Calibration, Estimate, TrainedNetwork
+
 log = logging.getLogger(__name__)
 
 
@@ -142,21 +144,33 @@ def trusted(card: NetworkCard, module: Any, data: Any) -> NetworkCard:
 
     That is a calibration, with how good it is, and what frames like those of the training look like.
     """
-    from nanonet.train.calibration import calibrate, calibration_estimates, measure_posteriors
     from nanonet.train.familiarity import fit_familiarity
 
     network = trained_network(module.network, card, "the trained network")
-    read = measure_posteriors(network, data.validation)
-    try:
-        calibration, judged = calibrate(read), calibration_estimates(read)
-        card = replace(card, calibration=calibration, metrics=(*card.metrics, *judged))
-    except InputError as error:
-        log.warning("the probabilities of the network stay as it gives them: %s", error)
+    seen = data.validation.telling(0.0) if network.takes_counts_per_atom else data.validation
+    calibration, judged = _comes_true(network, seen)
+    card = replace(card, calibration=calibration, metrics=(*card.metrics, *judged))
+    if network.takes_counts_per_atom:
+        calibration, judged = _comes_true(network, data.validation.telling(1.0))
+        named = (replace(estimate, name=f"{estimate.name}, told") for estimate in judged)
+        card = replace(card, told_calibration=calibration, metrics=(*card.metrics, *named))
     try:
         return replace(card, familiarity=fit_familiarity(network, data.training, data.validation))
     except InputError as error:
         log.warning("the network will not know which images are unlike those of its training: %s", error)
     return card
+
+
+def _comes_true(network: TrainedNetwork, dataset: Any) -> tuple[Calibration | None, tuple[Estimate, ...]]:
+    """Return the calibration of a network on images of known truth, and how good it is."""
+    from nanonet.train.calibration import calibrate, calibration_estimates, measure_posteriors
+
+    try:
+        read = measure_posteriors(network, dataset)
+        return calibrate(read), calibration_estimates(read)
+    except InputError as error:
+        log.warning("the probabilities of the network stay as it gives them: %s", error)
+        return None, ()
 
 
 def describe(config: Mapping[str, Any], data: Any, module: Any, command: str | None) -> NetworkCard:

@@ -39,6 +39,7 @@ def exact_reader(seed, particles=100, each=400):
         depth=depth,
         dose=dose,
         particle=particle,
+        evidence=np.zeros((len(depth), DEEPEST)),
     )
 
 
@@ -170,6 +171,7 @@ def test_intervals_of_posteriors_with_two_maxima_cover_too():
         depth=np.minimum(drawn, DEEPEST - 1) + 1,
         dose=np.full(n, 100.0),
         particle=np.arange(n) % 50,
+        evidence=np.zeros((n, DEEPEST)),
     )
     calibration = fit_calibration(read.take(read.particle < 25))
     assert len(calibration.dose) == 1
@@ -193,6 +195,7 @@ def test_sure_singletons_cover_more_than_asked_for():
         depth=depth,
         dose=np.full(n, 1000.0),
         particle=np.arange(n) % 20,
+        evidence=np.zeros((n, DEEPEST)),
     )
     calibration = fit_calibration(read)
     level = interval_level(1000.0, calibration)
@@ -218,6 +221,30 @@ def test_presence_comes_true_and_false_columns_do_not_touch_the_depths(seen, uns
     for own in (groups == i for i in range(len(GROUPS) - 1)):
         assert calibration_error(presence[own], read.depth[own] > 0) < 0.02
         assert calibration_error(read.presence[own], read.depth[own] > 0) > 0.04
+
+
+def test_evidence_counts_as_much_as_it_adds(seen, unseen):
+    """A second measurement, of which the reader has seen all or nothing; and one that says too much."""
+
+    def with_evidence(read, noise, share, seed):
+        measured = read.depth + noise * np.random.default_rng(seed).standard_normal(len(read))
+        told = -0.5 * ((measured[:, None] - np.arange(1, DEEPEST + 1)) / noise) ** 2
+        known = normalised(read.posterior * np.exp(told - told.max(1, keepdims=True)))
+        return replace(read, posterior=known if share else read.posterior, evidence=told)
+
+    fresh = fit_calibration(with_evidence(seen, 0.8, 0, 0))
+    np.testing.assert_allclose(fresh.evidence_weight, 1.0, atol=0.1)
+    np.testing.assert_allclose(fresh.temperature, 1.0, rtol=0.2)
+    used = fit_calibration(with_evidence(seen, 0.8, 1, 0))
+    np.testing.assert_allclose(used.evidence_weight, 0.0, atol=0.1)
+    boast = with_evidence(seen, 0.8, 0, 0)
+    doubted = fit_calibration(replace(boast, evidence=4 * boast.evidence))
+    np.testing.assert_allclose(doubted.evidence_weight, 0.25, atol=0.04)
+    read = with_evidence(unseen, 0.8, 0, 1)
+    posterior = calibrated(read.posterior, read.dose, fresh, read.evidence)
+    right = posterior.argmax(1) + 1 == read.depth
+    assert right.mean() > (read.posterior.argmax(1) + 1 == read.depth).mean() + 0.05
+    assert calibration_error(posterior.max(1), right) < 0.02
 
 
 def test_columns_that_are_not_reported_decide_nothing_about_depths(seen):
