@@ -2,10 +2,9 @@
 
 Every electron that a column scatters is counted and known to be its own, no column overlaps another, an atom
 adds as many as it does in the mean, whatever its depth, and this number is known exactly. The number of
-electrons is then a Poisson deviate, and nobody reads more of the depths right than who takes the likeliest one
-(with the likeliest of `even` if all of 1 to 16 are as likely beforehand, and of `known` if it is known how many
-columns of each depth the particle has). Only who infers a column's depth from its neighbours', by the
-particle's shape, can do better.
+electrons is then a Poisson deviate, and nobody reads more of the depths right than who takes the likeliest:
+of all from 1 to 16 ("even"), or of those of the particle, when it is known how many columns it has of each
+depth ("known"). Only who infers a depth from the neighbours, by the shape of the particle, can do better.
 """
 
 from __future__ import annotations
