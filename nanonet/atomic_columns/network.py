@@ -106,8 +106,8 @@ def read_depth(
             raise InputError(f"columns.{name} must be positive, got {length} Å")
     if counts_per_atom is not None and not (np.isfinite(counts_per_atom) and counts_per_atom > 0):
         raise InputError(f"columns.counts_per_atom must be positive, got {counts_per_atom}")
-    pixel_size = micrograph.pixel_size or network.pixel_size
-    step = _step(pixel_size, network.pixel_size)
+    pixel_size = micrograph.pixel_size or network.sampling
+    step = _step(pixel_size, network.sampling)
     sampled = pixel_size * step
     frames = [resampled(frame.image, step) for frame in micrograph.around(network.frames // 2)]
     counts, _ = aligned(np.stack(frames, dtype=np.float32), max_shift=max_drift / sampled)
@@ -205,7 +205,7 @@ def _unlike(
     if network.familiarity is None:
         return None, ()
     chance, line = familiarity_warning(
-        counts, reading, pixel_size=network.pixel_size, familiarity=network.familiarity
+        counts, reading, pixel_size=network.sampling, familiarity=network.familiarity
     )
     return chance, () if line is None else (line,)
 

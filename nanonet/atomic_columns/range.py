@@ -44,9 +44,9 @@ def range_warnings(
             continue
         if not low / _SLACK <= value <= high * _SLACK:
             found.append(_outside(name, float(value), low, high))
-    if (micrograph.pixel_size or 0) > _COARSE * network.pixel_size:
+    if (micrograph.pixel_size or 0) > _COARSE * network.sampling:
         found.append(
-            f"pixels of {micrograph.pixel_size:.3g} Å are coarse for a network of {network.pixel_size:.3g} Å"
+            f"pixels of {micrograph.pixel_size:.3g} Å are coarse for a network of {network.sampling:.3g} Å"
         )
     return (*found, *_dose_warning(micrograph, network, noise_dose))
 

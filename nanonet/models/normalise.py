@@ -46,6 +46,36 @@ class ContrastNormalisation(InputNormalisation):
         return torch.where(lit, known / torch.where(mean > 0, mean, 1.0) - 1.0, 0.0)
 
 
+class StandardNormalisation(InputNormalisation):
+    """Intensities to mean 0 and variance 1, per image: for pictures of any origin, gain and contrast.
+
+    What lies far out is cut, as one bright speck or a scale bar must not decide for all. An image of one
+    value is 0 everywhere; a pixel that is NaN or infinite says nothing, and becomes 0.
+
+    Parameters
+    ----------
+    farthest
+        Standard deviations beyond which values are cut.
+    """
+
+    def __init__(self, farthest: float = 4.0) -> None:
+        super().__init__()
+        if not farthest > 0:
+            raise InputError(f"farthest of a normalisation must be positive, got {farthest}")
+        self.farthest = farthest
+
+    def forward(self, counts: Num[Tensor, "b c y x"]) -> Float[Tensor, "b c y x"]:
+        """Return the standard scores, float32."""
+        counts = counts.float()
+        good = counts.isfinite()
+        known = torch.where(good, counts, 0.0)
+        number = good.sum(dim=(-2, -1), keepdim=True).clamp(min=1)
+        off = torch.where(good, known - known.sum(dim=(-2, -1), keepdim=True) / number, 0.0)
+        spread = (off.square().sum(dim=(-2, -1), keepdim=True) / number).sqrt()
+        score = off / torch.where(spread > 0, spread, 1.0)
+        return score.clamp(-self.farthest, self.farthest)
+
+
 class IntensityNormalisation(InputNormalisation):
     """One frame of counts to intensity in units that depth can be read in: for HAADF, where vacuum is dark.
 

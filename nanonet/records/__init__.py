@@ -30,6 +30,7 @@ from nanonet.records.images import (
 )
 from nanonet.records.networks import (
     ColumnSample,
+    MaskSample,
     TrainedNetwork,
     told_planes,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "InputError",
     "LabelMap",
     "LatticeTable",
+    "MaskSample",
     "Micrograph",
     "Modality",
     "Orientations",

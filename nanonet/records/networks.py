@@ -49,6 +49,31 @@ class ColumnSample:
         return self.image.reshape(-1, *self.image.shape[-2:])
 
 
+@dataclass(frozen=True, kw_only=True)
+class MaskSample:
+    """An image of particles with the truth of every pixel.
+
+    Parameters
+    ----------
+    image
+        Intensities (y, x), float32, in any unit.
+    instances
+        (y, x) the particle on every pixel, 0 for none, -1 where nobody knows: such pixels teach nothing.
+    structure
+        What it is of, or where it is from; splits go by this.
+    pixel_size
+        Å, None where it is not known.
+    settings
+        What was drawn: dose [e/Å²], defocus [Å], ... each under its name.
+    """
+
+    image: Float[np.ndarray, "y x"]
+    instances: Int[np.ndarray, "y x"]
+    structure: int
+    pixel_size: float | None = None
+    settings: Mapping[str, float] = field(default_factory=dict)
+
+
 def told_planes(
     frames: Float[np.ndarray, "frame y x"], counts_per_atom: float | None
 ) -> Float32[np.ndarray, "plane y x"]:
@@ -73,7 +98,8 @@ class TrainedNetwork:
     task
         "column_depth" (class d is a column of d atoms, class 0 background) or "particle_mask".
     pixel_size
-        Å per pixel of the images it was trained on: an image is resampled to it first.
+        Å per pixel of the images it was trained on: an image is resampled to it first. None for a network
+        that reads images of any.
     trained_range
         Lowest and highest value of each setting in training, e.g. {"dose": (200.0, 4000.0)}.
     name
@@ -94,7 +120,7 @@ class TrainedNetwork:
 
     predict: Callable[[np.ndarray], np.ndarray]
     task: str
-    pixel_size: float
+    pixel_size: float | None
     modality: Modality | None
     trained_range: Mapping[str, tuple[float, float]]
     name: str
@@ -104,6 +130,19 @@ class TrainedNetwork:
     calibration: Calibration | None = None
     told_calibration: Calibration | None = None
     familiarity: Familiarity | None = None
+
+    @property
+    def sampling(self) -> float:
+        """The pixel size that images have to be resampled to [Å].
+
+        Raises
+        ------
+        InputError
+            If it reads images of any.
+        """
+        if self.pixel_size is None:
+            raise InputError(f"{self.name} reads images of any pixel size: columns need another network")
+        return self.pixel_size
 
     def calibrated(self, *, told: bool) -> Calibration | None:
         """Return the calibration of readings with the counts an atom or without."""

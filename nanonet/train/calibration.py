@@ -190,10 +190,9 @@ def measure_posteriors(
     """
     found = []
     for sample in _drawn(dataset, epochs):
-        if abs(sample.pixel_size / network.pixel_size - 1) > 0.02:
+        if abs(sample.pixel_size / network.sampling - 1) > 0.02:
             raise InputError(
-                f"the network reads pixels of {network.pixel_size:g} Å, "
-                f"the images have {sample.pixel_size:g} Å"
+                f"the network reads pixels of {network.sampling:g} Å, the images have {sample.pixel_size:g} Å"
             )
         reading = read_columns(
             _probabilities(network, sample),

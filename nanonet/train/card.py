@@ -37,7 +37,7 @@ class NetworkCard:
     task
         "column_depth" or another that a pipeline asks for.
     pixel_size
-        [Å] of the images it was trained on.
+        [Å] of the images it was trained on; None for any.
     modality
         How they were recorded, None where that is not known.
     trained_range
@@ -55,7 +55,7 @@ class NetworkCard:
     """
 
     task: str
-    pixel_size: float
+    pixel_size: float | None
     modality: Modality | None = None
     trained_range: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     metrics: Sequence[Estimate] = ()
@@ -73,7 +73,7 @@ def render(card: NetworkCard) -> str:
             "",
             "## Trained on",
             *(f"- {fact}" for fact in card.training),
-            f"- {card.modality or 'images of unknown modality'}, pixels of {card.pixel_size:g} Å",
+            f"- {card.modality or 'images of unknown modality'}, {_pixels(card.pixel_size)}",
             *(f"- {_range(setting, ends)}" for setting, ends in card.trained_range.items()),
             "",
             "## Tested",
@@ -98,6 +98,10 @@ def render(card: NetworkCard) -> str:
             "",
         ]
     )
+
+
+def _pixels(pixel_size: float | None) -> str:
+    return "pixels of any size" if pixel_size is None else f"pixels of {pixel_size:g} Å"
 
 
 def _range(setting: str, ends: tuple[float, float]) -> str:

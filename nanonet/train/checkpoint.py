@@ -148,7 +148,7 @@ def load_network(checkpoint: str | Path | None, *, task: str | None = None) -> T
     return TrainedNetwork(
         predict=Predictor(network, device),
         task=header["task"],
-        pixel_size=float(header["pixel_size"]),
+        pixel_size=None if header["pixel_size"] is None else float(header["pixel_size"]),
         modality=header["modality"],
         trained_range={name: (ends[0], ends[1]) for name, ends in header["trained_range"].items()},
         name=str(checkpoint),

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-import torch
-from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from nanonet.data.column_depth import ColumnDepthDataset, ColumnDepthItem
+from nanonet.data.survey import survey
 from nanonet.metrics.column_depth import ColumnDice, DepthAccuracy
-from nanonet.records import Estimate, InputError
+from nanonet.train.card import NetworkCard
+from nanonet.train.column_depth_trust import trusted
+from nanonet.train.dense import DenseModule
 from nanonet.train.evaluation import evaluate_column_depth
 
 
-class ColumnDepthModule(LightningModule):
+class ColumnDepthModule(DenseModule):
     """Trains a network that gives each pixel a chance of each depth.
 
     Logs ``train/loss``, ``val/loss``, ``val/exact``, ``val/within_one`` and ``val/dice``, once an epoch.
 
-    Parameters
-    ----------
-    network
-        Raw counts (b, 1, y, x) to logits (b, class, y, x).
-    loss
-        Called with (logits, depth, membership, weight).
-    optimizer
-        Called with the network's parameters.
-    scheduler
-        Called with the optimizer and ``steps``, the optimizer steps of the whole run; stepped after each.
+    The loss is called with (logits, depth, membership, weight); the rest is as in `DenseModule`.
     """
 
     task = "column_depth"
@@ -43,20 +34,10 @@ class ColumnDepthModule(LightningModule):
         optimizer: Callable[..., Optimizer],
         scheduler: Callable[..., LRScheduler],
     ) -> None:
-        super().__init__()
-        # On a CPU convolutions are fastest with the channels last.
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.loss = loss
-        self.optimizer = optimizer
-        self.scheduler = scheduler
+        super().__init__(network, loss, optimizer, scheduler)
         self.exact = DepthAccuracy()
         self.within_one = DepthAccuracy(tolerance=1)
         self.dice = ColumnDice()
-
-    def forward(self, counts: Tensor) -> Tensor:
-        """Return the logits of raw counts."""
-        logits: Tensor = self.network(counts.contiguous(memory_format=torch.channels_last))
-        return logits
 
     def training_step(self, batch: ColumnDepthItem) -> Tensor:
         """Return the loss of a batch."""
@@ -79,21 +60,18 @@ class ColumnDepthModule(LightningModule):
         }
         self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(batch.image))
 
-    def on_validation_epoch_end(self) -> None:
-        """Stop where the training has diverged, before the last good state is overwritten."""
-        loss = self.trainer.callback_metrics.get("val/loss")
-        if loss is not None and not torch.isfinite(loss):
-            raise InputError(
-                f"training diverged: val/loss is {float(loss)} after epoch {self.current_epoch}; "
-                "lower module.optimizer.lr"
-            )
+    def card(self, training: ColumnDepthDataset, validation: ColumnDepthDataset) -> NetworkCard:
+        """Return what the network learnt from, and how good it is on the validation structures."""
+        seen = survey(training)
+        return NetworkCard(
+            task=self.task,
+            pixel_size=seen.pixel_size,
+            trained_range=seen.trained_range,
+            metrics=evaluate_column_depth(self.network, validation),
+        )
 
-    def configure_optimizers(self) -> Mapping[str, Any]:
-        """Return the optimizer with its schedule."""
-        optimizer = self.optimizer(self.network.parameters())
-        scheduler = self.scheduler(optimizer, steps=int(self.trainer.estimated_stepping_batches))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def evaluate(self, dataset: ColumnDepthDataset) -> tuple[Estimate, ...]:
-        """Return the headline numbers of the network on a dataset, with their intervals."""
-        return evaluate_column_depth(self.network, dataset)
+    def trusted(
+        self, card: NetworkCard, training: ColumnDepthDataset, validation: ColumnDepthDataset
+    ) -> NetworkCard:
+        """Return the card with what tells when the network is to be believed."""
+        return trusted(card, self.network, training, validation)

@@ -176,7 +176,7 @@ def _drawn_features(
     for sample, reading in _read(network, dataset, frames):
         middle = sample.frames
         side = min(middle.shape[-2:])
-        features = frame_features(middle[len(middle) // 2], reading, pixel_size=network.pixel_size, side=side)
+        features = frame_features(middle[len(middle) // 2], reading, pixel_size=network.sampling, side=side)
         if features is not None:
             found.append(features)
             structures.append(sample.structure)

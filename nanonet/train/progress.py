@@ -13,7 +13,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-SHOWN = ("train/loss", "val/loss", "val/exact", "val/within_one", "val/dice")
+SHOWN = ("train/loss", "val/loss", "val/exact", "val/within_one", "val/dice", "val/iou")
 
 
 @contextmanager

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 from nanonet.configuration import build
 from nanonet.records import InputError
 from nanonet.train.card import NetworkCard
-from nanonet.train.checkpoint import read_own_state, round_weights, save_checkpoint, trained_network
+from nanonet.train.checkpoint import read_own_state, round_weights, save_checkpoint
 from nanonet.train.folder import RunFolder
 
 if TYPE_CHECKING:
-    from pytorch_lightning import LightningDataModule, LightningModule, Trainer
+    from pytorch_lightning import LightningDataModule, Trainer
 
-    from nanonet.records import Calibration, Estimate, TrainedNetwork
+    from nanonet.train.dense import DenseModule
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def train(config: Mapping[str, Any], output: Path, command: str | None = None) -
         folder.checkpoint,
         module.network,
         model=config["model"],
-        card=trusted(describe(config, data, module, command), module, data),
+        card=describe(config, data, module, command),
         config={key: value for key, value in config.items() if key != "output"},
     )
     folder.tidy()
@@ -72,24 +72,24 @@ def plain(config: Mapping[str, Any]) -> dict[str, Any]:
     return {str(key): value for key, value in cast(Mapping[str, Any], found).items()}
 
 
-def build_module(config: Mapping[str, Any]) -> LightningModule:
+def build_module(config: Mapping[str, Any]) -> DenseModule:
     """Return the module; its first weights follow from the seed, and no other random number does."""
     import torch
 
     with torch.random.fork_rng():
         torch.manual_seed(config["seed"])
         network = build(config["model"])
-    module: LightningModule = build(config["module"])(network=network, loss=build(config["loss"]))
+    module: DenseModule = build(config["module"])(network=network, loss=build(config["loss"]))
     return module
 
 
-def require_fit(data: LightningDataModule, module: LightningModule) -> None:
-    """Raise an `InputError` if the network has not as many classes as the labels."""
-    labels, network = data.training.classes, getattr(module.network, "classes", None)
-    if network is not None and network != labels:
+def require_fit(data: LightningDataModule, module: DenseModule) -> None:
+    """Raise an `InputError` if the network gives not as many maps as there are to be learnt."""
+    wanted, network = data.training.classes, getattr(module.network, "classes", None)
+    if network is not None and network != wanted:
         raise InputError(
-            f"the labels have {labels} classes (max_depth {labels - 1}, and background), the network "
-            f"{network}: give model.classes={labels}"
+            f"the data has {wanted} classes to learn, the network {network}: give model.classes={wanted}, "
+            "or another data.dataset.max_depth where it is depths"
         )
 
 
@@ -118,7 +118,7 @@ def build_trainer(config: Mapping[str, Any], folder: RunFolder) -> Trainer:
     return trainer
 
 
-def fit(trainer: Trainer, module: LightningModule, data: LightningDataModule, last: Path | None) -> None:
+def fit(trainer: Trainer, module: DenseModule, data: LightningDataModule, last: Path | None) -> None:
     """Train, from the state of the last whole epoch where there is one.
 
     Lightning ends the whole program at Ctrl-C and leaves it deaf to another: here it is an exception again.
@@ -139,57 +139,19 @@ def fit(trainer: Trainer, module: LightningModule, data: LightningDataModule, la
         raise KeyboardInterrupt from None
 
 
-def trusted(card: NetworkCard, module: Any, data: Any) -> NetworkCard:
-    """Return the card with what tells when the network is to be believed, measured on validation structures.
-
-    That is a calibration, with how good it is, and what frames like those of the training look like.
-    """
-    from nanonet.train.familiarity import fit_familiarity
-
-    network = trained_network(module.network, card, "the trained network")
-    seen = data.validation.telling(0.0) if network.takes_counts_per_atom else data.validation
-    calibration, judged = _comes_true(network, seen)
-    card = replace(card, calibration=calibration, metrics=(*card.metrics, *judged))
-    if network.takes_counts_per_atom:
-        calibration, judged = _comes_true(network, data.validation.telling(1.0))
-        named = (replace(estimate, name=f"{estimate.name}, told") for estimate in judged)
-        card = replace(card, told_calibration=calibration, metrics=(*card.metrics, *named))
-    try:
-        return replace(card, familiarity=fit_familiarity(network, data.training, data.validation))
-    except InputError as error:
-        log.warning("the network will not know which images are unlike those of its training: %s", error)
-    return card
-
-
-def _comes_true(network: TrainedNetwork, dataset: Any) -> tuple[Calibration | None, tuple[Estimate, ...]]:
-    """Return the calibration of a network on images of known truth, and how good it is."""
-    from nanonet.train.calibration import calibrate, calibration_estimates, measure_posteriors
-
-    try:
-        read = measure_posteriors(network, dataset)
-        return calibrate(read), calibration_estimates(read)
-    except InputError as error:
-        log.warning("the probabilities of the network stay as it gives them: %s", error)
-        return None, ()
-
-
-def describe(config: Mapping[str, Any], data: Any, module: Any, command: str | None) -> NetworkCard:
-    """Return the card of the trained network."""
-    from nanonet.data.survey import survey
+def describe(config: Mapping[str, Any], data: Any, module: DenseModule, command: str | None) -> NetworkCard:
+    """Return the card of the trained network, with what tells when it is to be believed."""
     from nanonet.provenance import machine
 
-    seen = survey(data.training)
     epochs = config["trainer"].get("max_epochs")
-    return NetworkCard(
-        task=module.task,
-        pixel_size=seen.pixel_size,
+    card = replace(
+        module.card(data.training, data.validation),
         modality=config.get("modality"),
-        trained_range=seen.trained_range,
-        metrics=module.evaluate(data.validation),
         training=(
-            f"{len(data.split.train)} simulated structures, {len(data.training)} images an epoch, "
+            f"{len(data.split.train)} structures, {len(data.training)} images an epoch, "
             f"at most {epochs} epochs, noise and optics drawn anew for each image",
-            f"{len(data.split.validation)} other structures kept apart for validation",
+            f"{len(data.split.validation)} others kept apart for validation",
             f"{next(module.parameters()).device.type}, {machine()}" + (f": `{command}`" if command else ""),
         ),
     )
+    return module.trusted(card, data.training, data.validation)

@@ -1,0 +1,66 @@
+"""Learning particle masks: which pixels are particle, and how deep inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from nanonet.data.particle_masks import ParticleMaskDataset, ParticleMaskItem
+from nanonet.metrics.mask import MaskIoU
+from nanonet.train.card import NetworkCard
+from nanonet.train.dense import DenseModule
+from nanonet.train.particle_mask_trust import calibrate_mask, evaluate_mask
+
+
+class ParticleMaskModule(DenseModule):
+    """Trains a network that gives each pixel the log odds of being in a particle, and those of its height.
+
+    Logs ``train/loss``, ``val/loss`` and ``val/iou``, once an epoch. The loss is called with (maps, inside,
+    height, weight); the rest is as in `DenseModule`.
+    """
+
+    task = "particle_mask"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: nn.Module,
+        optimizer: Callable[..., Optimizer],
+        scheduler: Callable[..., LRScheduler],
+    ) -> None:
+        super().__init__(network, loss, optimizer, scheduler)
+        self.iou = MaskIoU()
+
+    def training_step(self, batch: ParticleMaskItem) -> Tensor:
+        """Return the loss of a batch."""
+        loss: Tensor = self.loss(self(batch.image), batch.inside, batch.height, batch.weight)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.image))
+        return loss
+
+    def validation_step(self, batch: ParticleMaskItem) -> None:
+        """Add a batch to the metrics."""
+        maps = self(batch.image).float()
+        loss = self.loss(maps, batch.inside, batch.height, batch.weight)
+        self.iou.update(maps[:, 0] > 0, batch.inside > 0, batch.weight > 0)
+        logged = {"val/loss": loss, "val/iou": self.iou}
+        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(batch.image))
+
+    def card(self, training: ParticleMaskDataset, validation: ParticleMaskDataset) -> NetworkCard:
+        """Return how good the network is on images that it has not seen; its probabilities then come true."""
+        calibrate_mask(self.network, validation)
+        diameter = (float(training.diameter[0]), float(training.diameter[1]))
+        return NetworkCard(
+            task=self.task,
+            pixel_size=None,
+            trained_range={"diameter_px": diameter},
+            metrics=evaluate_mask(self.network, validation),
+        )
+
+    def trusted(
+        self, card: NetworkCard, training: ParticleMaskDataset, validation: ParticleMaskDataset
+    ) -> NetworkCard:
+        """Return the card as it is: the calibration is in the weights."""
+        return card
