@@ -30,6 +30,21 @@ MODELS = {
         "depth": 1,
         "normalisation": "none",
     },
+    "deeplabv3plus": {
+        "_target_": "nanonet.models.deeplabv3plus.DeepLabV3Plus",
+        "classes": 4,
+        "width": 8,
+        "pyramid": 16,
+        "skipped": 8,
+    },
+    "deeplabv3plus_8": {
+        "_target_": "nanonet.models.deeplabv3plus.DeepLabV3Plus",
+        "classes": 4,
+        "width": 8,
+        "pyramid": 16,
+        "skipped": 8,
+        "output_stride": 8,
+    },
 }
 
 
