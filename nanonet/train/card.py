@@ -44,6 +44,10 @@ class NetworkCard:
         Lowest and highest value of each setting in training.
     metrics
         Its headline numbers, on structures that it was not trained on.
+    meaning
+        What these numbers are, in words.
+    limits
+        What it must not be used for: one case a line.
     training
         What it was trained on, in words: one fact a line.
     calibration
@@ -59,6 +63,8 @@ class NetworkCard:
     modality: Modality | None = None
     trained_range: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     metrics: Sequence[Estimate] = ()
+    meaning: str = ""
+    limits: Sequence[str] = ()
     training: Sequence[str] = ()
     calibration: Calibration | None = None
     told_calibration: Calibration | None = None
@@ -77,24 +83,17 @@ def render(card: NetworkCard) -> str:
             *(f"- {_range(setting, ends)}" for setting, ends in card.trained_range.items()),
             "",
             "## Tested",
-            "On drawn images of structures that it was not trained on. They come from the same simulator and "
-            "span the same ranges, and the best epoch was chosen on them: on other images expect less.",
+            "On images of structures that it was not trained on. They come from the same source and span the "
+            "same ranges, and the best epoch was chosen on them: on other images expect less.",
             "",
             "| measure | value | 90 % interval | |",
             "|---|---|---|---|",
             *(_row(estimate) for estimate in card.metrics),
             "",
-            "`exact` and `within_one`: share of true columns whose depth is read right, or right within one "
-            "atom, at the pixel nearest to the column's centre; a missed column is wrong. `dice`: column "
-            "pixels against background. `calibration_error`: how far the confidence of a column is from the "
-            "share of such columns that are right, on average; `coverage`: share of true depths that lie in "
-            "their 90 % intervals. Both are of particles that the calibration was not fitted to.",
+            card.meaning,
             "",
             "## Not to be used for",
-            "- images of another modality, material or zone axis than it was trained on",
-            "- images that were not resampled to its pixel size, and settings outside the ranges above",
-            "- columns deeper than its last class: they are read as that class",
-            "- images that were filtered, background-corrected or contrast-inverted: it takes raw counts",
+            *(f"- {case}" for case in card.limits),
             "",
         ]
     )

@@ -14,6 +14,18 @@ from nanonet.train.card import NetworkCard
 from nanonet.train.dense import DenseModule
 from nanonet.train.particle_mask_trust import calibrate_mask, evaluate_mask
 
+_MEANING = (
+    "Pixels against the truth, pooled over cut-outs at many scales: `iou` and `dice` of the particles, "
+    "`background_iou` and `background_dice` of what is beside them, `accuracy` of all. How well single "
+    "particles are told apart is in docs/results.md."
+)
+_LIMITS = (
+    "pictures in colour, diffraction patterns, spectra",
+    "particles of fewer than some 6 pixels: enlarge them, or record at a higher magnification",
+    "atomic columns, grains in a film, pores and cells, of which it has seen next to none",
+    "porous, hollow or branched particles, whose parts it may take for particles",
+)
+
 
 class ParticleMaskModule(DenseModule):
     """Trains a network that gives each pixel the log odds of being in a particle, and those of its height.
@@ -57,6 +69,8 @@ class ParticleMaskModule(DenseModule):
             pixel_size=None,
             trained_range={"diameter_px": diameter},
             metrics=evaluate_mask(self.network, validation),
+            meaning=_MEANING,
+            limits=_LIMITS,
         )
 
     def trusted(
