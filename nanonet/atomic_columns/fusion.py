@@ -127,9 +127,10 @@ def depth_evidence(
     atoms = float((prior @ depth).sum())
     if counts_per_atom is not None and volumes.absolute:
         atoms = float(volumes.values.sum()) / counts_per_atom
-        first *= float((prior @ depth).sum()) / max(atoms, 1e-12)
-    if not first > 0:
+    # Where noise is all there is, sums may be negative.
+    if not (first > 0 and atoms > 0):
         return nothing, None
+    first *= float((prior @ depth).sum()) / atoms
     scales = list(_scales(first))
     some = slice(None, None, -(-len(prior) // _ENOUGH))
     fewer = Volumes(values=volumes.values[some], errors=volumes.errors[some], width=volumes.width)
@@ -146,7 +147,8 @@ def depth_evidence(
     for weight, scale in zip(weights, scales, strict=True):
         if weight > _LEAST:
             mean += weight * scale.likelihood(volumes, depth)
-    return np.log(mean / mean.max(axis=1, keepdims=True)), scales[int(weights.argmax())]
+    best = np.maximum(mean.max(axis=1, keepdims=True), np.finfo(float).tiny)
+    return np.log(np.maximum(mean / best, np.finfo(float).tiny)), scales[int(weights.argmax())]
 
 
 def _scales(first: float) -> Iterator[Scale]:

@@ -12,6 +12,9 @@ from nanonet.records import Calibration, Estimate, InputError, TrainedNetwork
 from nanonet.train.card import NetworkCard
 from nanonet.train.checkpoint import trained_network
 
+_EPOCHS = 8
+"""How often as many images are drawn as the validation has, to calibrate with."""
+
 log = logging.getLogger(__name__)
 
 
@@ -25,11 +28,12 @@ def trusted(
     from nanonet.train.familiarity import fit_familiarity
 
     ready = trained_network(network, card, "the trained network")
-    untold = validation.telling(0.0) if ready.takes_counts_per_atom else validation
-    calibration, judged = _comes_true(ready, untold)
+    both = ready.takes_counts_per_atom
+    epochs = _EPOCHS // 2 if both else _EPOCHS
+    calibration, judged = _comes_true(ready, validation.telling(0.0) if both else validation, epochs)
     card = replace(card, calibration=calibration, metrics=(*card.metrics, *judged))
-    if ready.takes_counts_per_atom:
-        calibration, judged = _comes_true(ready, validation.telling(1.0))
+    if both:
+        calibration, judged = _comes_true(ready, validation.telling(1.0), epochs)
         named = (replace(estimate, name=f"{estimate.name}, told") for estimate in judged)
         card = replace(card, told_calibration=calibration, metrics=(*card.metrics, *named))
     try:
@@ -40,13 +44,13 @@ def trusted(
 
 
 def _comes_true(
-    network: TrainedNetwork, dataset: ColumnDepthDataset
+    network: TrainedNetwork, dataset: ColumnDepthDataset, epochs: int
 ) -> tuple[Calibration | None, tuple[Estimate, ...]]:
     """Return the calibration of a network on images of known truth, and how good it is."""
     from nanonet.train.calibration import calibrate, calibration_estimates, measure_posteriors
 
     try:
-        read = measure_posteriors(network, dataset)
+        read = measure_posteriors(network, dataset, epochs=epochs)
         return calibrate(read), calibration_estimates(read)
     except InputError as error:
         log.warning("the probabilities of the network stay as it gives them: %s", error)

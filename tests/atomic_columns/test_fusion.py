@@ -150,8 +150,10 @@ def test_a_few_columns_and_dark_ones_say_nothing():
     few = np.arange(64) < 4
     alone = Volumes(values=volumes.values[few], errors=volumes.errors[few], width=3.0)
     dark = Volumes(values=-volumes.values, errors=volumes.errors, width=3.0)
-    for part, said in ((reading.where(few), alone), (reading, dark)):
-        evidence, scale = depth_evidence(part, said)
+    # Noise alone: most columns a little bright, the sum below 0.
+    lost = Volumes(values=np.where(few, -1e5, 1.0), errors=volumes.errors, width=3.0)
+    for part, said in ((reading.where(few), alone), (reading, dark), (reading, lost)):
+        evidence, scale = depth_evidence(part, said, counts_per_atom=100.0)
         assert scale is None
         assert not evidence.any()
     assert len(true) == 64
