@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nanonet.measure.outline import measure_outline, outlines
+from nanonet.outline import measure_outline, outlines
 
 ANGLES = np.linspace(0.0, np.pi / 2, 10)
 

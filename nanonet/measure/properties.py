@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from nanonet.measure.columns import LengthUnit, particle_columns
-from nanonet.measure.outline import Shape, measure_outline
+from nanonet.outline import Shape, measure_outline
 from nanonet.records import InputError, LabelMap, Micrograph, ParticleTable
 
 _MOMENTS = ("label", "area", "centroid", "bbox", "axis_major_length", "axis_minor_length", "image")

@@ -18,9 +18,11 @@ from jaxtyping import Bool, Float, Int
 from nanonet.records import InputError, LabelMap, Micrograph
 from nanonet.segment.background import block_mean, enlarge, rolling_ball
 from nanonet.segment.edges import half_height
+from nanonet.segment.separation import Foreground, Separation
 from nanonet.segment.significance import confidence
+from nanonet.segment.specks import disc_area, without_specks
 from nanonet.segment.threshold import Contrast, Threshold, find_threshold, particles_are_bright
-from nanonet.segment.watershed import separate
+from nanonet.segment.watershed import separate as by_watershed
 
 _LEAST_SIGMA = 1.5
 """Pixels: less smoothing leaves the shot noise of single pixels, however large these are."""
@@ -56,7 +58,7 @@ def segment(
     smallest: float | None = None,
     threshold: Threshold = "li",
     particles: Contrast = "auto",
-    neck: float = 0.75,
+    separate: Separation = by_watershed,
     minimum_confidence: float = 0.5,
 ) -> LabelMap:
     """Return the particles of a micrograph.
@@ -82,8 +84,8 @@ def segment(
     particles
         Whether they are brighter or darker than the background; "auto" takes it from the modality, else from
         the image (`nanonet.segment.threshold.particles_are_bright`).
-    neck
-        Touching particles are cut where the neck is narrower than this share of the smaller one.
+    separate
+        How touching particles are cut apart, a variant of the config group ``separate``.
     minimum_confidence
         Particles with a smaller chance that noise did not make them are dropped.
 
@@ -97,7 +99,7 @@ def segment(
     InputError
         If a length is not positive, a share not in 0..1, or a name not known.
     """
-    _check(particles, neck, minimum_confidence)
+    _check(particles, minimum_confidence)
     lengths = _in_pixels(micrograph, background_radius, sigma, smallest)
     if not micrograph.image.size:
         return _nothing(micrograph.image.shape)
@@ -107,32 +109,34 @@ def segment(
         particles_are_bright(smooth, micrograph.modality) if particles == "auto" else particles == "bright"
     )
     smooth = smooth if bright else -smooth
-    found = _detect(smooth, lengths.in_blocks(block), threshold, neck)
+    coarse = lengths.in_blocks(block)
+    mask, start = _above(smooth, coarse, threshold)
+    parts = separate(
+        Foreground(mask=mask, pixel_size=micrograph.pixel_size, block=block, smallest=coarse.smallest)
+    )
+    chance = confidence(smooth, parts.labels, threshold=start, sigma=coarse.sigma)
+    found = LabelMap(labels=parts.labels, separated=parts.separated, confidence=chance)
     found = _only(found, found.confidence >= minimum_confidence)
     labels = _outlined(found.labels, smooth, lengths.sigma, block, micrograph.image.shape)
     area = np.bincount(labels.ravel(), minlength=len(found.confidence) + 1)[1:]
-    return _only(replace(found, labels=labels), area >= _area(lengths.smallest))
+    return _only(replace(found, labels=labels), area >= disc_area(lengths.smallest))
 
 
-def _detect(
-    smooth: Float[np.ndarray, "v u"], lengths: Lengths, threshold: Threshold, neck: float
-) -> LabelMap:
-    """Return what passes the threshold over the ball, cut at necks, with the chance that it is real."""
+def _above(
+    smooth: Float[np.ndarray, "v u"], lengths: Lengths, threshold: Threshold
+) -> tuple[Bool[np.ndarray, "v u"], Float[np.ndarray, "v u"]]:
+    """Return what passes the threshold over the ball, without specks, and the intensity that this takes."""
     background = rolling_ball(smooth, radius=lengths.background_radius)
     flat = smooth - background
     level = find_threshold(flat, threshold)
-    mask = _without_specks(flat > level, _area(lengths.smallest))
-    labels, separated = separate(mask, neck=neck, smallest_radius=lengths.smallest / 2.0)
-    chance = confidence(smooth, labels, threshold=background + level, sigma=lengths.sigma)
-    return LabelMap(labels=labels, separated=separated, confidence=chance)
+    return without_specks(flat > level, lengths.smallest), background + level
 
 
-def _check(particles: str, neck: float, minimum_confidence: float) -> None:
+def _check(particles: str, minimum_confidence: float) -> None:
     if particles not in get_args(Contrast):
         raise InputError(f"particles must be one of {', '.join(get_args(Contrast))}, got {particles!r}")
-    for name, share in (("neck", neck), ("minimum_confidence", minimum_confidence)):
-        if not 0.0 <= share <= 1.0:
-            raise InputError(f"{name} must be in 0..1, got {share}")
+    if not 0.0 <= minimum_confidence <= 1.0:
+        raise InputError(f"minimum_confidence must be in 0..1, got {minimum_confidence}")
 
 
 def _in_pixels(
@@ -173,26 +177,6 @@ def _smooth(image: Float[np.ndarray, "y x"], sigma: float, block: int) -> Float[
 
     left = math.sqrt((sigma / block) ** 2 - (1.0 - 1.0 / block**2) / 12.0)
     return np.asarray(gaussian_filter(block_mean(image, block), left, mode="nearest"))
-
-
-def _area(diameter: float) -> float:
-    return math.pi * diameter**2 / 4.0
-
-
-def _without_specks(mask: Bool[np.ndarray, "y x"], area: float) -> Bool[np.ndarray, "y x"]:
-    """Drop pieces and fill holes smaller than ``area``; what opens to the edge of the frame is no hole."""
-    from skimage.measure import label
-
-    gaps = label(~mask, connectivity=1)
-    hole = np.bincount(gaps.ravel()) < area
-    hole[0] = False
-    for edge in (gaps[0], gaps[-1], gaps[:, 0], gaps[:, -1]):
-        hole[edge] = False
-    filled = mask | hole[gaps]
-    pieces = label(filled, connectivity=1)
-    large = np.bincount(pieces.ravel()) >= area
-    large[0] = False
-    return np.asarray(large[pieces])
 
 
 def _outlined(

@@ -5,38 +5,51 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from nanonet.records import InputError
+from nanonet.segment.pieces import unseparated
+from nanonet.segment.separation import Foreground, Separated, in_rows
 
-def separate(
-    mask: Bool[np.ndarray, "y x"], *, neck: float, smallest_radius: float
-) -> tuple[Int[np.ndarray, "y x"], Bool[np.ndarray, " n"]]:
-    """Return the particles of a mask, 1..n, and which of them were cut from a neighbour.
+
+def separate(foreground: Foreground, *, neck: float = 0.75) -> Separated:
+    """Return the particles of a mask, cut at their necks.
 
     Every maximum of the distance to the outline starts a basin (Beucher and Meyer, 1993). Two basins stay
     apart where the pass between them is lower than ``neck`` times the lower of their two peaks: the neck is
     then narrower than that share of the smaller particle. Two discs of one radius r stay apart from a
-    distance of their centres of 2 r sqrt(1 - neck²).
+    distance of their centres of 2 r sqrt(1 - neck²). What is narrower than ``foreground.smallest`` is not
+    cut off.
 
     Parameters
     ----------
-    mask
-        True inside particles.
     neck
         0 cuts nothing, 1 cuts at every roughness of an outline.
-    smallest_radius
-        Nothing whose inscribed circle is smaller [px] is cut off.
+
+    Raises
+    ------
+    InputError
+        If the neck is not in 0..1.
     """
     from scipy.ndimage import distance_transform_edt
     from skimage.measure import label
 
+    if not 0.0 <= neck <= 1.0:
+        raise InputError(f"neck must be in 0..1, got {neck}")
+    mask = foreground.mask
     pieces, number = label(mask, connectivity=1, return_num=True)
     distance = distance_transform_edt(mask).astype(np.float32)
     seeds = _seeds(distance, mask)
     crowded = _holds_several(pieces, seeds, number)
     if not crowded.any():
-        return pieces.astype(np.int32), np.zeros(number, dtype=bool)
+        return unseparated(foreground)
     basins = _basins(distance, seeds, crowded[pieces])
-    parts = _merge(basins, distance, _peaks(distance, seeds), neck=neck, smallest_radius=smallest_radius)
-    return _number(np.where(parts > 0, parts + number, pieces), pieces)
+    parts = _merge(
+        basins, distance, _peaks(distance, seeds), neck=neck, smallest_radius=foreground.smallest / 2.0
+    )
+    labels, first = in_rows(np.where(parts > 0, parts + number, pieces))
+    piece = pieces.ravel()[first]
+    return Separated(
+        labels=labels, separated=np.bincount(piece)[piece] > 1, flagged=np.zeros(len(piece), dtype=bool)
+    )
 
 
 def _seeds(distance: Float[np.ndarray, "y x"], mask: Bool[np.ndarray, "y x"]) -> Int[np.ndarray, "y x"]:
@@ -114,18 +127,3 @@ def _find(root: Int[np.ndarray, " n"], index: int) -> int:
         root[index] = root[root[index]]
         index = int(root[index])
     return index
-
-
-def _number(
-    parts: Int[np.ndarray, "y x"], pieces: Int[np.ndarray, "y x"]
-) -> tuple[Int[np.ndarray, "y x"], Bool[np.ndarray, " n"]]:
-    """Return parts as 1..n in the order of rows, and which of them share their piece with others."""
-    inside = np.flatnonzero(parts)
-    old = parts.ravel()[inside]
-    start = np.full(int(old.max()) + 1, parts.size)
-    start[old[::-1]] = inside[::-1]  # the last value written is the first pixel
-    order = np.argsort(start, kind="stable")[: np.count_nonzero(start < parts.size)]
-    rank = np.zeros(len(start), dtype=np.int32)
-    rank[order] = np.arange(1, len(order) + 1)
-    piece = pieces.ravel()[start[order]]
-    return rank[parts], np.bincount(piece)[piece] > 1

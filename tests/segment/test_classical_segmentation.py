@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from nanonet.records import InputError, LabelMap, Micrograph
 from nanonet.segment.classical import segment
+from nanonet.segment.pieces import unseparated
 
 
 def truth(size: int = 320, step: int = 64) -> np.ndarray:
@@ -108,7 +109,7 @@ def test_small_holes_are_filled_and_large_ones_kept() -> None:
     r2 = (y - 128) ** 2 + (x - 128) ** 2
     ring = (r2 <= 70**2) & (r2 > 25**2)
     ring &= ~((y - 128) ** 2 + (x - 175) ** 2 <= 4)
-    found = segment(Micrograph(image=counts(ring, contrast=2.0), name="ring"), neck=0.0)
+    found = segment(Micrograph(image=counts(ring, contrast=2.0), name="ring"), separate=unseparated)
     assert found.labels[128, 128] == 0
     assert found.labels[128, 175] == 1
 
@@ -146,7 +147,6 @@ def test_pixels_that_hold_no_number_do_no_harm() -> None:
         ({"sigma": 0.0}, "sigma must be positive, got 0.0 nm"),
         ({"background_radius": -3.0}, "background_radius must be positive, got -3.0 nm"),
         ({"smallest": float("nan")}, "smallest must be positive, got nan nm"),
-        ({"neck": 1.5}, r"neck must be in 0\.\.1, got 1.5"),
         ({"minimum_confidence": -0.1}, r"minimum_confidence must be in 0\.\.1, got -0.1"),
         ({"particles": "white"}, "particles must be one of auto, bright, dark, got 'white'"),
     ],
