@@ -54,16 +54,15 @@ class ColumnDepthModule(DenseModule):
         self.within_one = DepthAccuracy(tolerance=1)
         self.dice = ColumnDice()
 
-    def training_step(self, batch: ColumnDepthItem) -> Tensor:
-        """Return the loss of a batch."""
-        loss: Tensor = self.loss(self(batch.image), batch.depth, batch.membership, batch.weight)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.image))
+    def penalty(self, maps: Tensor, batch: ColumnDepthItem) -> Tensor:
+        """Return the loss of what the network says of a batch."""
+        loss: Tensor = self.loss(maps, batch.depth, batch.membership, batch.weight)
         return loss
 
     def validation_step(self, batch: ColumnDepthItem) -> None:
         """Add a batch to the metrics."""
         logits = self(batch.image).float()
-        loss = self.loss(logits, batch.depth, batch.membership, batch.weight)
+        loss = self.penalty(logits, batch)
         self.exact.update(logits, batch.depth, batch.centre)
         self.within_one.update(logits, batch.depth, batch.centre)
         self.dice.update(logits, batch.membership)

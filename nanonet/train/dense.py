@@ -54,10 +54,20 @@ class DenseModule(LightningModule):
         """Return the card with what tells when the network is to be believed."""
         raise NotImplementedError
 
+    def penalty(self, maps: Tensor, batch: Any) -> Tensor:
+        """Return the loss of what the network says of a batch."""
+        raise NotImplementedError
+
     def forward(self, counts: Tensor) -> Tensor:
         """Return the maps of raw counts."""
         maps: Tensor = self.network(counts.contiguous(memory_format=torch.channels_last))
         return maps
+
+    def training_step(self, batch: Any) -> Tensor:
+        """Return the loss of a batch, which has its images under ``image``."""
+        loss = self.penalty(self(batch.image), batch)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.image))
+        return loss
 
     def on_validation_epoch_end(self) -> None:
         """Stop where the training has diverged, before the last good state is overwritten."""

@@ -46,16 +46,15 @@ class ParticleMaskModule(DenseModule):
         super().__init__(network, loss, optimizer, scheduler)
         self.iou = MaskIoU()
 
-    def training_step(self, batch: ParticleMaskItem) -> Tensor:
-        """Return the loss of a batch."""
-        loss: Tensor = self.loss(self(batch.image), batch.inside, batch.height, batch.weight)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.image))
+    def penalty(self, maps: Tensor, batch: ParticleMaskItem) -> Tensor:
+        """Return the loss of what the network says of a batch."""
+        loss: Tensor = self.loss(maps, batch.inside, batch.height, batch.weight)
         return loss
 
     def validation_step(self, batch: ParticleMaskItem) -> None:
         """Add a batch to the metrics."""
         maps = self(batch.image).float()
-        loss = self.loss(maps, batch.inside, batch.height, batch.weight)
+        loss = self.penalty(maps, batch)
         self.iou.update(maps[:, 0] > 0, batch.inside > 0, batch.weight > 0)
         logged = {"val/loss": loss, "val/iou": self.iou}
         self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(batch.image))
