@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nanonet.outline import measure_outline, outlines
+from nanonet.outline import convexity, measure_outline, outlines
 
 ANGLES = np.linspace(0.0, np.pi / 2, 10)
 
@@ -84,3 +84,30 @@ def test_few_pixels_give_finite_lengths(size: tuple[int, int]) -> None:
     assert 0 < shape.feret_min <= shape.feret_max <= np.hypot(*size) + 1e-9
     assert 0 < shape.hull_area <= size[0] * size[1] + 1e-9
     assert shape.hull_perimeter <= shape.perimeter + 1e-9
+
+
+@pytest.mark.parametrize("radius", [1.0, 2.0, 3.3, 8.0, 40.0])
+def test_convexity_of_a_disc_is_one(radius: float) -> None:
+    for centre in ((0.0, 0.0), (0.3, 0.45), (0.5, 0.1)):
+        assert 0.99 < convexity(disc(radius, centre)) <= 1.0
+
+
+@pytest.mark.parametrize("angle", ANGLES)
+@pytest.mark.parametrize(("length", "width"), [(6, 4), (20, 20), (60, 4), (90, 30)])
+def test_convexity_of_a_rectangle_is_one_at_any_angle(angle: float, length: float, width: float) -> None:
+    assert 0.98 < convexity(rectangle(length, width, angle)) <= 1.0
+
+
+@pytest.mark.parametrize("angle", ANGLES)
+def test_convexity_of_an_ell(angle: float) -> None:
+    """Two arms of 60 by 20 px share a corner: perimeter 240, its hull 60 + 60 + 20 + 20 + 40 √2."""
+    y, x = grid(70)
+    u, v = x * np.cos(angle) + y * np.sin(angle) + 30, y * np.cos(angle) - x * np.sin(angle) + 30
+    ell = (u >= 0) & (v >= 0) & (u <= 60) & (v <= 60) & ((u <= 20) | (v <= 20))
+    assert convexity(ell) == pytest.approx((160 + 40 * np.sqrt(2)) / 240, rel=0.02)
+
+
+def test_convexity_is_that_of_the_lengths() -> None:
+    mask = disc(20.0) | np.roll(disc(20.0), 15, axis=1)
+    shape = measure_outline(mask)
+    assert convexity(mask) == pytest.approx(shape.hull_perimeter / shape.perimeter)

@@ -114,12 +114,28 @@ def segment(
     parts = separate(
         Foreground(mask=mask, pixel_size=micrograph.pixel_size, block=block, smallest=coarse.smallest)
     )
-    chance = confidence(smooth, parts.labels, threshold=start, sigma=coarse.sigma)
-    found = LabelMap(labels=parts.labels, separated=parts.separated, confidence=chance)
-    found = _only(found, found.confidence >= minimum_confidence)
+    labels, number = _with_rest(parts.labels, mask, coarse.smallest), len(parts.separated)
+    chance = confidence(smooth, labels, threshold=start, sigma=coarse.sigma)
+    chance[number:] = np.nan
+    separated = np.pad(parts.separated, (0, len(chance) - number))
+    found = LabelMap(labels=labels, separated=separated, confidence=chance)
+    found = _only(found, ~(chance < minimum_confidence))
     labels = _outlined(found.labels, smooth, lengths.sigma, block, micrograph.image.shape)
     area = np.bincount(labels.ravel(), minlength=len(found.confidence) + 1)[1:]
-    return _only(replace(found, labels=labels), area >= disc_area(lengths.smallest))
+    real = (area >= disc_area(lengths.smallest)) & ~np.isnan(found.confidence)
+    return _only(replace(found, labels=labels), real)
+
+
+def _with_rest(
+    labels: Int[np.ndarray, "v u"], mask: Bool[np.ndarray, "v u"], smallest: float
+) -> Int[np.ndarray, "v u"]:
+    """Return particles and, under one more label, the last, what a separation left out of the mask.
+
+    It is no particle, but no background either, and neighbours must not grow into it when their outlines
+    are found.
+    """
+    rest = without_specks(mask & (labels == 0), smallest) & (labels == 0)
+    return np.where(rest, labels.max(initial=0) + 1, labels)
 
 
 def _above(
