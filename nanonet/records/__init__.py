@@ -13,6 +13,7 @@ from nanonet.records.calibration import (
     Reliability,
     calibration_from,
 )
+from nanonet.records.confidence import ParticleConfidence, particle_confidence_from
 from nanonet.records.errors import (
     InputError,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "Micrograph",
     "Modality",
     "Orientations",
+    "ParticleConfidence",
     "ParticleTable",
     "Probabilities",
     "Provenance",
@@ -88,5 +90,6 @@ __all__ = [
     "Volume",
     "calibration_from",
     "familiarity_from",
+    "particle_confidence_from",
     "told_planes",
 ]

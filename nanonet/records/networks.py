@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from nanonet.records.calibration import Calibration
+from nanonet.records.confidence import ParticleConfidence
 from nanonet.records.errors import InputError
 from nanonet.records.familiarity import Familiarity
 from nanonet.records.images import Modality
@@ -116,6 +117,8 @@ class TrainedNetwork:
         The same where it was told the counts an atom; None if it cannot be.
     familiarity
         What the frames of its training are like; None where that was not measured.
+    confidence
+        How far its particles are to be believed; None where it finds none, or that was not measured.
     """
 
     predict: Callable[[np.ndarray], np.ndarray]
@@ -130,6 +133,7 @@ class TrainedNetwork:
     calibration: Calibration | None = None
     told_calibration: Calibration | None = None
     familiarity: Familiarity | None = None
+    confidence: ParticleConfidence | None = None
 
     @property
     def sampling(self) -> float:

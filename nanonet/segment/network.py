@@ -1,23 +1,23 @@
-"""Particles by a trained network, which looks at a frame at several scales and keeps the best look."""
+"""Particles by a trained network, which looks at a frame at several scales; the best that it sees stays."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Float, Float32
 
 from nanonet.records import InputError, LabelMap, Micrograph, TrainedNetwork
+from nanonet.segment.candidates import Candidates, candidates
 from nanonet.segment.heights import separate as by_heights
 from nanonet.segment.separation import Foreground, Separation
-from nanonet.segment.specks import without_specks
+from nanonet.segment.settle import settle
 
 _TASK = "particle_mask"
 _COARSEST = 192
 """Longest side of the coarsest look [px]."""
 _FINEST = (2.0, 1024)
 """By how much the finest look enlarges a frame at most, and its longest side [px] where it does."""
-_READ_WELL = (20.0, 130.0)
-"""Diameters [px] of particles that the network reads well: those of its training, or nearly so."""
-_SHARPNESS = 4
 _SMALLEST_PX = 4.0
 _SMALLEST_NM = 0.5
 
@@ -35,8 +35,8 @@ def segment(
     """Return the particles of a micrograph.
 
     The network reads particles of some tens of pixels best, and pictures come at any magnification. So it
-    looks at the frame at several scales, a factor of 2 apart, and that look stands in which particles of
-    such sizes fill the largest area, counted by how clearly they stand out.
+    looks at the frame at several scales, a factor of 2 apart. What it sees in all of them competes: of
+    candidates that share pixels the one stays that is believed most.
 
     Parameters
     ----------
@@ -52,45 +52,78 @@ def segment(
         Equivalent diameter below which specks and holes are removed, in nm (px where the frame has no pixel
         size); None takes 0.5 nm or 4 px.
     minimum_confidence
-        Particles whose pixels are less probable, in the mean, are dropped.
+        Particles that are believed less are dropped.
     flips
         Whether the frame is read in all four mirror images, which takes four times as long.
 
     Returns
     -------
     LabelMap
-        ``confidence`` is the mean probability of a particle's pixels.
+        ``confidence`` is the overlap with a true particle, intersection over union, that is to be expected of
+        what looks like this, as measured on images that the network was not trained on.
 
     Raises
     ------
     InputError
-        If the network is for another task, a share is not in 0..1, or the length is negative.
+        If the network is for another task or cannot tell what it is to be believed, a share is not in 0..1,
+        or the length is negative.
     """
     if network.task != _TASK:
         raise InputError(f"{network.name} is a network for {network.task}, particles need one for {_TASK}")
+    if network.confidence is None:
+        raise InputError(
+            f"{network.name} does not say how far to believe its particles: train it anew"
+        )
     for name, share in (("min_probability", min_probability), ("minimum_confidence", minimum_confidence)):
         if not 0 <= share <= 1:
             raise InputError(f"segment.{name} must be in 0..1, got {share}")
-    image = _finite(micrograph.image)
-    if min(image.shape) < 2:
-        raise InputError(f"{micrograph.name} has {image.shape} pixels: too few for particles")
-    looks = (_look(image, scale, network, separate, min_probability, flips) for scale in _scales(image.shape))
-    maps = max(looks, key=lambda look: look[0])[1]
-    probability, height = (_as_large(values, image.shape) for values in maps)
-    foreground = Foreground(
-        mask=probability >= min_probability, pixel_size=micrograph.pixel_size, height=height
+    height, width = micrograph.image.shape
+    if min(height, width) < 2:
+        raise InputError(f"{micrograph.name} has {(height, width)} pixels: too few for particles")
+    frame = Foreground(mask=np.zeros((0, 0), dtype=bool), pixel_size=micrograph.pixel_size)
+    least = frame.length("segment.smallest", smallest, nm=_SMALLEST_NM, px=_SMALLEST_PX)
+    found = list(
+        looks(
+            micrograph.image,
+            network,
+            separate=separate,
+            min_probability=min_probability,
+            smallest=least,
+            flips=flips,
+        )
     )
-    least = foreground.length("segment.smallest", smallest, nm=_SMALLEST_NM, px=_SMALLEST_PX)
-    mask = without_specks(foreground.mask, least)
-    parts = separate(Foreground(mask=mask, pixel_size=micrograph.pixel_size, smallest=least, height=height))
-    number = len(parts.separated)
-    area = np.bincount(parts.labels.ravel(), minlength=number + 1)[1:]
-    inside = np.bincount(parts.labels.ravel(), probability.ravel(), minlength=number + 1)[1:]
-    confidence = inside / np.maximum(area, 1)
-    keep = (confidence >= minimum_confidence) & (area >= np.pi / 4 * least**2)
-    rank = np.zeros(number + 1, dtype=np.int32)
-    rank[1:][keep] = np.arange(1, int(keep.sum()) + 1)
-    return LabelMap(labels=rank[parts.labels], separated=parts.separated[keep], confidence=confidence[keep])
+    return settle(
+        found,
+        [network.confidence.expected(look.features) for look in found],
+        (height, width),
+        minimum_confidence=minimum_confidence,
+        least_area=np.pi / 4 * least**2,
+    )
+
+
+def looks(
+    image: Float[np.ndarray, "y x"],
+    network: TrainedNetwork,
+    *,
+    separate: Separation = by_heights,
+    min_probability: float = 0.5,
+    smallest: float = _SMALLEST_PX,
+    flips: bool = False,
+) -> Iterator[Candidates]:
+    """Yield what may be particles at each scale, from the coarsest on; `segment` says what is given.
+
+    ``smallest`` is in pixels of the image.
+    """
+    values = _finite(image)
+    for scale in _scales(values.shape):
+        probability, height = _maps(values, scale, network=network, flips=flips)
+        yield candidates(
+            probability,
+            height,
+            separate=separate,
+            min_probability=min_probability,
+            smallest=smallest * scale,
+        )
 
 
 def _finite(image: Float[np.ndarray, "y x"]) -> Float32[np.ndarray, "y x"]:
@@ -108,28 +141,6 @@ def _scales(shape: tuple[int, ...]) -> list[float]:
     finest = max(1.0, min(enlarged, most / side))
     number = 1 + max(0, int(np.ceil(np.log2(finest * side / _COARSEST))))
     return [finest / 2**step for step in reversed(range(number))]
-
-
-def _look(
-    image: Float32[np.ndarray, "y x"],
-    scale: float,
-    network: TrainedNetwork,
-    separate: Separation,
-    min_probability: float,
-    flips: bool,
-) -> tuple[float, Float32[np.ndarray, "2 v u"]]:
-    """Return the area [px of the frame] of particles that are read well at a scale, and the maps."""
-    from scipy.ndimage import maximum
-
-    maps = _maps(image, scale, network=network, flips=flips)
-    probability, height = maps
-    mask = without_specks(probability >= min_probability, _SMALLEST_PX)
-    labels = separate(Foreground(mask=mask, smallest=_SMALLEST_PX, height=height)).labels
-    area = np.bincount(labels.ravel())[1:]
-    diameter = np.sqrt(4 / np.pi * area)
-    peak = np.asarray(maximum(height, labels, np.arange(1, len(area) + 1))) if len(area) else np.zeros(0)
-    well = (diameter >= _READ_WELL[0]) & (diameter <= _READ_WELL[1])
-    return float((area * peak**_SHARPNESS)[well].sum()) / scale**2, maps
 
 
 def _maps(
@@ -155,11 +166,3 @@ def _resized(image: Float32[np.ndarray, "y x"], scale: float) -> Float32[np.ndar
         return image
     shape = tuple(max(2, round(n * scale)) for n in image.shape)
     return np.asarray(resize(image, shape, order=1, mode="edge", anti_aliasing=scale < 1), np.float32)
-
-
-def _as_large(values: Float32[np.ndarray, "v u"], shape: tuple[int, ...]) -> Float32[np.ndarray, "y x"]:
-    from skimage.transform import resize
-
-    if values.shape == shape:
-        return values
-    return np.asarray(resize(values, shape, order=1, mode="edge", anti_aliasing=False), np.float32)

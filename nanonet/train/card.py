@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nanonet.records import Calibration, Estimate, Familiarity, Modality
+from nanonet.records import Calibration, Estimate, Familiarity, Modality, ParticleConfidence
 
 UNITS = {
     "dose": "e/Å²",
@@ -56,6 +56,8 @@ class NetworkCard:
         The same where it was told the counts an atom.
     familiarity
         What the frames of its training are like; None where that was not measured.
+    confidence
+        How far the particles that it finds are to be believed; None where it finds none.
     """
 
     task: str
@@ -69,6 +71,7 @@ class NetworkCard:
     calibration: Calibration | None = None
     told_calibration: Calibration | None = None
     familiarity: Familiarity | None = None
+    confidence: ParticleConfidence | None = None
 
 
 def render(card: NetworkCard) -> str:

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nanonet.configuration import build, locate
 from nanonet.provenance import hash_file, versions
-from nanonet.records import InputError, TrainedNetwork, calibration_from, familiarity_from
+from nanonet.records import (
+    InputError,
+    TrainedNetwork,
+    calibration_from,
+    familiarity_from,
+    particle_confidence_from,
+)
 from nanonet.train.card import NetworkCard, render
 from nanonet.train.predictor import Predictor
 
@@ -114,6 +120,7 @@ def _header(model: Mapping[str, Any], card: NetworkCard) -> str:
         "calibration": None if card.calibration is None else asdict(card.calibration),
         "told_calibration": None if card.told_calibration is None else asdict(card.told_calibration),
         "familiarity": None if card.familiarity is None else card.familiarity.plain(),
+        "confidence": None if card.confidence is None else asdict(card.confidence),
         "versions": versions(),
     }
     return json.dumps(told, sort_keys=True)
@@ -158,6 +165,7 @@ def load_network(checkpoint: str | Path | None, *, task: str | None = None) -> T
         calibration=_told(header, "calibration", calibration_from),
         told_calibration=_told(header, "told_calibration", calibration_from),
         familiarity=_told(header, "familiarity", familiarity_from),
+        confidence=_told(header, "confidence", particle_confidence_from),
     )
 
 
@@ -176,6 +184,7 @@ def trained_network(network: nn.Module, card: NetworkCard, name: str) -> Trained
         calibration=card.calibration,
         told_calibration=card.told_calibration,
         familiarity=card.familiarity,
+        confidence=card.confidence,
     )
 
 

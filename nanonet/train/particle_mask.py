@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -11,7 +12,9 @@ from torch.optim.lr_scheduler import LRScheduler
 from nanonet.data.particle_masks import ParticleMaskDataset, ParticleMaskItem
 from nanonet.metrics.mask import MaskIoU
 from nanonet.train.card import NetworkCard
+from nanonet.train.checkpoint import trained_network
 from nanonet.train.dense import DenseModule
+from nanonet.train.particle_confidence import measure_confidence, whole_images
 from nanonet.train.particle_mask_trust import calibrate_mask, evaluate_mask
 
 _MEANING = (
@@ -75,5 +78,7 @@ class ParticleMaskModule(DenseModule):
     def trusted(
         self, card: NetworkCard, training: ParticleMaskDataset, validation: ParticleMaskDataset
     ) -> NetworkCard:
-        """Return the card as it is: the calibration is in the weights."""
-        return card
+        """Return the card with how far particles are to be believed, by whole images of the validation."""
+        network = trained_network(self.network, card, self.task)
+        samples = whole_images(validation.sampler, validation.structures, seed=validation.seed)
+        return replace(card, confidence=measure_confidence(network, samples))

@@ -1,12 +1,17 @@
 """Masks by a network that is none: its maps are known, so that all that comes after them is tested."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from nanonet.records import InputError, Micrograph, TrainedNetwork
+from nanonet.outline import convexity
+from nanonet.records import InputError, Micrograph, ParticleConfidence, TrainedNetwork
+from nanonet.segment.candidates import FEATURES, candidates
 from nanonet.segment.heights import separate
 from nanonet.segment.network import segment
 from nanonet.segment.separation import Foreground
+from nanonet.segment.settle import on_frame
 from nanonet.segment.watershed import separate as by_watershed
 
 
@@ -39,8 +44,19 @@ class Heights:
         return np.stack([np.where(inside, 4.0, -4.0), np.log(height / (1 - height))])[None].astype(np.float32)
 
 
-def network(predict=None, task="particle_mask"):
+def believing(feature, weight, bias=0.0, middle=0.0):
+    """Return a confidence that goes by one feature."""
+    k = len(FEATURES)
+    weights = np.zeros(1 + k + k * (k + 1) // 2)
+    weights[0], weights[1 + FEATURES.index(feature)] = bias, weight
+    return ParticleConfidence(
+        features=FEATURES, mean=(middle,) * k, deviation=(1.0,) * k, weights=tuple(weights)
+    )
+
+
+def network(predict=None, task="particle_mask", confidence=None):
     return TrainedNetwork(
+        confidence=confidence or believing("mismatch", -8.0, bias=4.0),
         predict=predict or Heights(),
         task=task,
         pixel_size=None,
@@ -74,23 +90,77 @@ def test_what_overlaps_is_cut_where_the_heights_have_a_valley():
 
 
 @pytest.mark.parametrize("radius", [12, 60, 200])
-def test_the_look_is_taken_in_which_particles_have_the_size_that_is_read_well(radius):
+def test_a_particle_of_any_size_is_found_in_the_look_that_sees_it(radius):
     image = discs((512, 512), [(250, 260)], radius)
     heights = Heights(largest=150)
     found = segment(Micrograph(image=image, name="one"), network=network(heights))
     assert len({shape[0] for shape in heights.seen}) >= 3
     area = np.bincount(found.labels.ravel())[1:]
-    assert np.sqrt(4 * area / np.pi) == pytest.approx([2 * radius], rel=0.08)
+    assert np.sqrt(4 * area / np.pi) == pytest.approx([2 * radius], rel=0.06)
+
+
+class Parts(Heights):
+    """Sees four quarters of a disc, each as a particle of its own, in looks of less than 300 pixels."""
+
+    def __call__(self, frames):
+        maps = super().__call__(frames)
+        if max(frames.shape[2:]) < 300:
+            middle = [n // 2 for n in frames.shape[2:]]
+            maps[:, 1, middle[0] - 4 : middle[0] + 5] = maps[:, 1, :, middle[1] - 4 : middle[1] + 5] = -6.0
+        return maps
+
+
+@pytest.mark.parametrize(("weight", "particles"), [(-8.0, 4), (8.0, 1)])
+def test_of_views_that_share_pixels_the_one_stays_that_is_believed_most(weight, particles):
+    image = discs((512, 512), [(256, 256)], 90)
+    sure = believing("log_diameter_px", weight, middle=4.7)
+    found = segment(
+        Micrograph(image=image, name="one"), network=network(Parts(), confidence=sure), minimum_confidence=0.0
+    )
+    assert found.labels.max() == particles
+    assert (np.diff(found.confidence) <= 1e-6).all() or particles > 1
+
+
+def test_what_is_believed_too_little_is_dropped_and_its_pixels_with_it():
+    image = discs((256, 256), [(60, 60), (180, 180)], 30)
+    image[180 - 31 : 180 + 32, 180 - 31 : 180 + 32] *= 0.4
+    sure = believing("peak", 8.0, bias=-5.0)
+    found = segment(Micrograph(image=image, name="two"), network=network(confidence=sure))
+    assert found.labels.max() == 1
+    assert found.labels[60, 60] == 1
+    assert found.labels[180, 180] == 0
+    assert found.confidence == pytest.approx([1 / (1 + np.exp(-3))], abs=0.05)
+    both = segment(
+        Micrograph(image=image, name="two"), network=network(confidence=sure), minimum_confidence=0.0
+    )
+    assert both.labels.max() == 2
+
+
+def test_outlines_have_no_stairs_where_the_look_is_coarser_than_the_frame():
+    coarse, frame = discs((64, 64), [(30, 33)], 20).astype(np.float32), (256, 256)
+    look = candidates(
+        np.where(coarse > 0, 0.5 + coarse, 0.5 - 0.05).astype(np.float32),
+        coarse,
+        separate=separate,
+        min_probability=0.5,
+        smallest=4.0,
+    )
+    assert len(look) == 1
+    box, mask = on_frame(look, 0, frame)
+    assert np.sqrt(4 * mask.sum() / np.pi) == pytest.approx(160, rel=0.03)
+    assert convexity(mask) > 0.98
+    assert abs(box[0].start + np.argwhere(mask)[:, 0].mean() - (30.5 * 4 - 0.5)) < 0.3
 
 
 def test_specks_and_holes_are_removed_by_their_size_in_nanometres():
-    image = discs((200, 200), [(100, 100)], 50)
-    image[99:102, 99:102] = 0.0
+    image = discs((200, 200), [(100, 100)], 70)
+    image[94:107, 94:107] = 0.0
     image[20:22, 20:22] = 1.0
-    coarse = segment(Micrograph(image=image, name="a", pixel_size=1.0), network=network())
+    coarse = segment(Micrograph(image=image, name="a", pixel_size=0.3), network=network())
     assert coarse.labels.max() == 1
     assert coarse.labels[100, 100] == 1
-    fine = segment(Micrograph(image=image, name="a", pixel_size=100.0), network=network())
+    fine = segment(Micrograph(image=image, name="a", pixel_size=1.0), network=network())
+    assert fine.labels.max() == 1
     assert fine.labels[100, 100] == 0
 
 
@@ -110,6 +180,8 @@ def test_what_cannot_be_is_refused():
     image = discs((64, 64), [(30, 30)], 10)
     with pytest.raises(InputError, match="is a network for column_depth"):
         segment(Micrograph(image=image, name="a"), network=network(task="column_depth"))
+    with pytest.raises(InputError, match="does not say how far to believe"):
+        segment(Micrograph(image=image, name="a"), network=replace(network(), confidence=None))
     with pytest.raises(InputError, match=r"min_probability must be in 0\.\.1"):
         segment(Micrograph(image=image, name="a"), network=network(), min_probability=2.0)
     with pytest.raises(InputError, match="needs a network that predicts heights"):
