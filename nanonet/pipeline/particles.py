@@ -6,20 +6,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
+from nanonet.measure.film import Film
 from nanonet.measure.statistics import summarise
+from nanonet.measure.track_columns import ParticleEventTable, TrackTable
+from nanonet.measure.track_statistics import summarise_tracks
 from nanonet.pipeline.conclusion import Conclusion
 from nanonet.records import FrameResult, LabelMap, Micrograph, ParticleTable, Series, Table
 from nanonet.report.particle_figures import particle_figures
+from nanonet.report.track_figures import track_figures
 
 
 @dataclass(frozen=True, kw_only=True)
 class Particles:
-    """read -> segment -> measure -> link -> report."""
+    """read -> segment -> measure -> (a movie: link -> follow) -> report."""
 
     name: ClassVar[str] = "particles"
     segment: Callable[[Micrograph], LabelMap]
     measure: Callable[[Micrograph, LabelMap], ParticleTable]
     link: Callable[[ParticleTable], ParticleTable]
+    follow: Callable[[ParticleTable, Film], tuple[TrackTable, ParticleEventTable]]
 
     def frame(self, micrograph: Micrograph) -> FrameResult:
         """Return the particles of one frame, and their instance map."""
@@ -28,10 +33,30 @@ class Particles:
         return FrameResult(frame=micrograph.frame, tables=(table,), maps={"labels": label_map.labels})
 
     def conclude(self, tables: Mapping[str, Table], series: Series) -> Conclusion:
-        """Link the particles of a movie through time, and sum up."""
+        """Link the particles of a movie and follow them through time, and sum up."""
         particles = cast(ParticleTable, tables["particles"])
-        if series.is_movie:
-            particles = self.link(particles)
+        if not series.is_movie:
+            return Conclusion(
+                tables=(particles,), estimates=summarise(particles), figures=particle_figures(particles)
+            )
+        particles = self.link(particles)
+        film = _film(series)
+        sizes = particle_figures(particles, film.frame_time)
+        if particles.data["track_id"].isna().any():
+            return Conclusion(tables=(particles,), estimates=summarise(particles), figures=sizes)
+        tracks, events = self.follow(particles, film)
         return Conclusion(
-            tables=(particles,), estimates=summarise(particles), figures=particle_figures(particles)
+            tables=(particles, tracks, events),
+            estimates=(*summarise(particles), *summarise_tracks(tracks, events)),
+            figures=(*sizes, *track_figures(particles, tracks, events, film.frame_time)),
         )
+
+
+def _film(series: Series) -> Film:
+    _, height, width = series.stacks[0].shape
+    pixel = 1.0 if series.pixel_size is None else series.pixel_size / 10.0
+    return Film(
+        frames=len(series),
+        frame_time=series.stacks[0].frame_time,
+        field=(height * pixel, width * pixel),
+    )

@@ -127,6 +127,28 @@ def in_groups(
     return data.groupby(_groups(data["frame"], most).to_numpy()).mean().reset_index(drop=True)
 
 
+def mean_over_frames(frames: pd.Series[Any], values: pd.Series[Any], most: int = MOST_FRAMES) -> pd.DataFrame:
+    """Return the mean of positive ``values`` in each frame with its 90 % interval (Student's t).
+
+    Frames are grouped as by `over_frames`.
+
+    In groups of frames the ends are means too: neighbouring frames show the same particles, and do not add.
+    Where there is only one value its interval has no width.
+    """
+    from scipy import stats
+
+    data = pd.DataFrame({"frame": frames.astype(float), "value": values.astype(float)}).dropna()
+    each = data.groupby("frame")["value"].agg(["mean", "std", "count"]).reset_index()
+    if each.empty:
+        return pd.DataFrame(columns=["frame", "mean", "low", "high"], dtype=float)
+    alone = each["count"] < 2
+    half = stats.t.ppf(0.95, each["count"].where(~alone, 2) - 1) * each["std"] / np.sqrt(each["count"])
+    half = half.where(~alone, 0.0)
+    low = (each["mean"] - half).clip(lower=0.0)
+    ends = {"mean": each["mean"], "low": low, "high": each["mean"] + half}
+    return in_groups(each["frame"], ends, most)
+
+
 def counts_over_frames(frames: pd.Series[Any], most: int = MOST_FRAMES) -> pd.DataFrame:
     """Return the rows per frame (column ``mean``), 0 for frames between the first and last that have none."""
     counts = frames.astype(int).value_counts()

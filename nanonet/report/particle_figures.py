@@ -16,21 +16,24 @@ from nanonet.report.charts import (
     layout,
     line,
     marked,
+    mean_over_frames,
     over_frames,
     plain,
     thinned,
 )
 from nanonet.report.content import Figure
 from nanonet.report.numbers import number_text, plain_text
+from nanonet.report.time_axis import TimeAxis
 
 DIAMETERS = ("equivalent_diameter_nm", "equivalent_diameter_px")
 
 
-def particle_figures(table: ParticleTable) -> tuple[Figure, ...]:
-    """Return size distribution, shape against size, and for a movie number and mean size over its frames.
+def particle_figures(table: ParticleTable, frame_time: float | None = None) -> tuple[Figure, ...]:
+    """Return size distribution, shape against size, and for a movie number and mean size over time.
 
-    Lengths are in the unit of the table's columns (nm, or pixels where no pixel size is known). Particles
-    cut by the border of the image are in no figure of sizes or shapes. An empty table has no figures.
+    ``frame_time`` [s] is the time between the starts of two frames, None where not known. Lengths are in
+    the unit of the table's columns (nm, or pixels where no pixel size is known). Particles cut by the
+    border of the image are in no figure of sizes or shapes. An empty table has no figures.
     """
     data = table.data
     column = first_present([str(name) for name in data.columns], *DIAMETERS)
@@ -43,7 +46,7 @@ def particle_figures(table: ParticleTable) -> tuple[Figure, ...]:
         figures.append(_sizes(whole, column, unit, cut=len(data) - len(whole)))
         if "circularity" in data and whole["circularity"].notna().any():
             figures.append(_shapes(whole, column, unit))
-    return (*figures, *_over_time(data, whole, column, unit))
+    return (*figures, *_over_time(data, whole, column, unit, TimeAxis(frame_time=frame_time)))
 
 
 def _whole(data: pd.DataFrame) -> pd.DataFrame:
@@ -100,25 +103,33 @@ def _shapes(data: pd.DataFrame, column: str, unit: str) -> Figure:
     )
 
 
-def _over_time(data: pd.DataFrame, whole: pd.DataFrame, column: str, unit: str) -> tuple[Figure, ...]:
+def _over_time(
+    data: pd.DataFrame, whole: pd.DataFrame, column: str, unit: str, axis: TimeAxis
+) -> tuple[Figure, ...]:
     if not _is_movie(data):
         return ()
-    counts = counts_over_frames(data["frame"])
     number = Figure(
         title="Particles over time",
         caption="Number of particles found in each frame." + grouping(data["frame"]),
-        data=(line(counts, hover="frame %{x:.0f}: %{y:.4~g}"),),
-        layout=layout("frame", "particles"),
+        data=(line(_along(counts_over_frames(data["frame"]), axis), hover=f"{axis.hover}: %{{y:.4~g}}"),),
+        layout=layout(axis.title, "particles"),
     )
-    sizes = over_frames(whole["frame"], whole[column])
+    sizes = mean_over_frames(whole["frame"], whole[column])
     if sizes.empty:
         return (number,)
-    hover = f"frame %{{x:.0f}}: mean %{{y:.3~g}} {unit}"
+    spread = band(_along(over_frames(whole["frame"], whole[column]), axis), hover="")
+    mean = band(_along(sizes, axis), hover=f"{axis.hover}: mean %{{y:.3~g}} {unit}")
     size = Figure(
         title="Size over time",
-        caption="Mean equivalent diameter of each frame; the band holds the middle 90 % of its particles."
+        caption="Mean equivalent diameter of each frame. The dark band is its 90 % interval (Student's t "
+        "over the "
+        "particles of the frame), the pale one holds the middle 90 % of its particles."
         + grouping(whole["frame"]),
-        data=tuple(band(sizes, hover=hover)),
-        layout=layout("frame", f"equivalent diameter ({unit})"),
+        data=(*spread[:2], *mean),
+        layout=layout(axis.title, f"equivalent diameter ({unit})"),
     )
     return number, size
+
+
+def _along(points: pd.DataFrame, axis: TimeAxis) -> pd.DataFrame:
+    return points.assign(frame=axis.at(points["frame"].to_numpy()))

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from scenes import discs
+from scenes import discs, fusing
 
 from nanonet.io.writers.images import write_tif
 
@@ -41,6 +41,46 @@ CONTRACT = [
     "confidence",
     "class_id",
 ]
+TRACKS = [
+    "image",
+    "track_id",
+    "first_frame",
+    "last_frame",
+    "first_time_s",
+    "last_time_s",
+    "frames_seen",
+    "frames_joined",
+    "begin_diameter_nm",
+    "end_diameter_nm",
+    "growth_rate_nm_per_s",
+    "growth_rate_low_nm_per_s",
+    "growth_rate_high_nm_per_s",
+    "began",
+    "ended",
+]
+EVENTS = [
+    "image",
+    "kind",
+    "frame",
+    "time_s",
+    "contact_frame",
+    "track_before_1",
+    "track_before_2",
+    "track_after_1",
+    "track_after_2",
+    "area_before_1_nm2",
+    "area_before_2_nm2",
+    "area_after_1_nm2",
+    "area_after_2_nm2",
+    "area_ratio",
+    "area_conserved",
+    "gap_nm",
+    "y_nm",
+    "x_nm",
+    "confidence",
+]
+MOVIE = {"tracks.csv", "particle_events.csv"}
+"""What a movie leaves behind besides `FILES`."""
 FILES = {
     "report.html",
     "particles.csv",
@@ -56,7 +96,7 @@ def test_places_sizes_and_tracks_are_right_and_the_folder_keeps_the_contract(mov
     code, out, _ = infer("pipeline=particles", f"input={movie}", f"output={tmp_path / 'run'}", "chunk=3")
     assert code == 0
     assert out.splitlines()[-1] == str(tmp_path / "run")
-    assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
+    assert {path.name for path in (tmp_path / "run").iterdir()} == FILES | MOVIE
     table = pd.read_csv(tmp_path / "run" / "particles.csv")
     assert list(table.columns) == CONTRACT
     assert table.groupby("frame").size().tolist() == [3, 3, 3, 3]
@@ -75,6 +115,46 @@ def test_places_sizes_and_tracks_are_right_and_the_folder_keeps_the_contract(mov
     assert json.loads((tmp_path / "run" / "provenance.json").read_text())["inputs"]["movie.tif"].startswith(
         "sha256"
     )
+
+
+def test_two_particles_that_become_one_are_followed_from_the_file_to_the_report(tmp_path, infer) -> None:
+    write_tif(tmp_path / "movie.tif", fusing(), pixel_size=2.0, frame_time=0.5)
+    run = tmp_path / "run"
+    code, _, err = infer(
+        "pipeline=particles", "segment=classical", f"input={tmp_path / 'movie.tif'}", f"output={run}"
+    )
+    assert code == 0, err
+    tracks, events = (pd.read_csv(run / name) for name in ("tracks.csv", "particle_events.csv"))
+    assert list(tracks.columns) == TRACKS
+    assert list(events.columns) == EVENTS
+    words = pd.read_csv(run / "data_dictionary.csv")
+    for name, columns in (("tracks.csv", TRACKS), ("particle_events.csv", EVENTS)):
+        assert words.loc[words["file"] == name, "column"].tolist() == columns
+    assert len(tracks) == 10
+    assert tracks["ended"].value_counts().to_dict() == {"end of movie": 9, "merged": 1}
+    event = events.iloc[0]
+    assert len(events) == 1
+    assert (event["kind"], event["frame"], event["time_s"]) == ("coalescence", 6, 3.0)
+    assert event["area_before_1_nm2"] == pytest.approx(np.pi * 2.4**2, rel=0.1)
+    assert event["area_before_2_nm2"] == pytest.approx(np.pi * 1.8**2, rel=0.1)
+    assert event["area_conserved"]
+    assert event["track_before_1"] == event["track_after_1"]
+    assert tracks.set_index("track_id").loc[event["track_before_2"], "last_frame"] == 5
+    assert (event["y_nm"], event["x_nm"]) == pytest.approx((20.0, 0.2 * 93), abs=0.2)
+    assert tracks["growth_rate_nm_per_s"].abs().max() < 0.1
+    summary = pd.read_csv(run / "summary.csv").set_index("name")
+    assert summary.loc["coalescences", "value"] == 1
+    page = (run / "report.html").read_text()
+    assert "Size of every particle" in page
+    assert "How tracks begin and end" in page
+
+
+def test_without_links_a_movie_has_no_tracks(movie, tmp_path, infer) -> None:
+    code, _, err = infer(
+        "pipeline=particles", "segment=classical", "link=none", f"input={movie}", f"output={tmp_path / 'run'}"
+    )
+    assert code == 0, err
+    assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
 
 
 def test_the_same_command_again_changes_nothing_and_another_is_refused(movie, tmp_path, infer) -> None:

@@ -5,25 +5,11 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from particle_rows import bystanders, table
 
-from nanonet.measure.columns import particle_columns
 from nanonet.measure.drift import common_shift, drift
 from nanonet.measure.link import link, unlinked
 from nanonet.records import InputError, ParticleTable
-
-
-def table(
-    rows: list[tuple[int, float, float, float]], unit: str = "nm", image: str = "m.mrc"
-) -> ParticleTable:
-    """Return particles from (frame, y, x, area)."""
-    frame, y, x, area = np.array(rows, dtype=float).reshape(-1, 4).T
-    described = particle_columns(unit)  # type: ignore[arg-type]
-    data = pd.DataFrame({column.name: np.ones(len(frame)) for column in described})
-    data["image"], data["frame"] = image, frame.astype(int)
-    data[f"y_{unit}"], data[f"x_{unit}"], data[f"area_{unit}2"] = y, x, area
-    data[f"equivalent_diameter_{unit}"] = np.sqrt(4 * area / np.pi)
-    data["track_id"] = pd.array([pd.NA] * len(data), dtype="Int64")
-    return ParticleTable(data=data, columns=described)
 
 
 def movie(
@@ -72,21 +58,46 @@ def test_without_gaps_a_missing_frame_begins_a_new_track() -> None:
     assert link(table(rows), max_gap=1).data["track_id"].tolist() == [1, 1, 1, 1]
 
 
-def test_the_larger_particle_carries_the_track_through_a_merge_and_a_split() -> None:
-    rows = []
+def test_two_that_touch_and_part_keep_their_tracks() -> None:
+    rows = bystanders(12)
     for t in range(12):
         if 4 <= t < 8:
             rows.append((t, 20.0, 22.5, 250.0))
         else:
             rows += [(t, 20.0, 20.0, 200.0), (t, 20.0, 31.0, 50.0)]
-        rows.append((t, 90.0, 90.0, 78.5))
-    particles = table(rows)
-    data = link(particles, max_distance=12.0, max_gap=0).data
-    large = data[(data["y_nm"] == 20.0) & (data["area_nm2"] >= 200)]
-    small = data[data["area_nm2"] == 50.0]
-    assert large["track_id"].nunique() == 1
-    assert small["track_id"].nunique() == 2
-    assert not set(small["track_id"]) & set(large["track_id"])
+    for rejoin in (True, False):
+        data = link(table(rows), max_gap=0, rejoin=rejoin).data
+        large = data[(data["y_nm"] == 20.0) & (data["area_nm2"] >= 200)]
+        small = data[data["area_nm2"] == 50.0]
+        assert large["track_id"].nunique() == 1
+        assert small["track_id"].nunique() == (1 if rejoin else 2)
+        assert not set(small["track_id"]) & set(large["track_id"])
+
+
+def test_the_order_of_rows_changes_only_the_numbers() -> None:
+    particles, _ = movie(20, step=2.0, missing=0.1)
+    order = np.random.default_rng(1).permutation(len(particles))
+    shuffled = particles.with_data(particles.data.iloc[order].reset_index(drop=True))
+    pairs = set(
+        zip(link(particles).data["track_id"].iloc[order], link(shuffled).data["track_id"], strict=True)
+    )
+    assert len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs})
+
+
+def test_a_drift_of_all_and_the_unit_of_length_change_nothing() -> None:
+    particles, _ = movie(20, missing=0.1)
+    tracks = link(particles).data["track_id"].tolist()
+    moved, data = particles.data.copy(), particles.data
+    shift = np.cumsum(np.random.default_rng(2).normal(0, 6, (20, 2)), axis=0)[data["frame"]]
+    moved["y_nm"], moved["x_nm"] = data["y_nm"] + shift[:, 0], data["x_nm"] + shift[:, 1]
+    assert link(particles.with_data(moved)).data["track_id"].tolist() == tracks
+    rows = list(zip(data["frame"], 7 * data["y_nm"], 7 * data["x_nm"], 49 * data["area_nm2"], strict=True))
+    assert link(table(rows, unit="px")).data["track_id"].tolist() == tracks
+
+
+def test_one_particle_and_a_movie_of_one_frame() -> None:
+    assert link(table([(t, 10.0, 10.0, 78.5) for t in range(9)])).data["track_id"].tolist() == [1] * 9
+    assert link(table(bystanders(1))).data["track_id"].tolist() == list(range(1, 13))
 
 
 def test_a_neighbour_that_drops_out_takes_no_track_over() -> None:
