@@ -10,8 +10,10 @@ from jaxtyping import Float, Float32
 from nanonet.records import InputError, MaskSample
 from simulate.fields.annotation import Annotation
 from simulate.fields.generate import read_field
+from simulate.fields.visibility import visible
 from simulate.ranges import Range, drawn, log_drawn, require_range
 
+_UNKNOWN = -1
 _BRIGHT = 99.0
 """Percentile of an HAADF image that the counts are told of."""
 
@@ -32,6 +34,9 @@ class FieldSampler:
         [lowest, highest] standard deviation of the detector's blur [px].
     annotation
         What is burnt in; None for nothing.
+    together
+        Fields that count as one structure, of which a draw takes one: so that they are not drawn more often
+        than pictures out of other sources.
 
     Raises
     ------
@@ -46,6 +51,7 @@ class FieldSampler:
         readout: Range = (0.0, 0.5),
         blur: Range = (0.0, 0.8),
         annotation: Annotation | None = None,
+        together: int = 1,
     ) -> None:
         require_range("counts", counts, "electrons", low=1e-3)
         require_range("readout", readout, "of the counting noise", low=0.0)
@@ -57,7 +63,10 @@ class FieldSampler:
             if not found:
                 raise InputError(f"{folder} holds no fields: run `nanonet simulate experiment=field_bf`")
             self.files += found
-        self.structures = range(len(self.files))
+        if together < 1:
+            raise InputError(f"together must be 1 field or more, got {together}")
+        self.together = together
+        self.structures = range(-(-len(self.files) // together))
         self.counts = counts
         self.readout = readout
         self.blur = blur
@@ -67,31 +76,38 @@ class FieldSampler:
         return len(self.files)
 
     def draw(self, structure: int, rng: np.random.Generator) -> MaskSample:
-        """Draw an image of a field."""
-        field = read_field(self.files[structure])
+        """Draw an image of a field; nothing is known of particles that it hides.
+
+        Those are the ones that do not stand out of the noise (`visible`), and what lies under letters.
+        """
+        those = self.files[structure * self.together : (structure + 1) * self.together]
+        field = read_field(those[int(rng.integers(len(those)))])
         about = field["about"]
         clean = field["intensity"].astype(np.float32)
         counts = log_drawn(self.counts, rng)
         brightest = float(np.percentile(clean, _BRIGHT)) if about["modality"] == "HAADF" else 1.0
-        image = self._exposed(clean * np.float32(counts / max(brightest, 1e-9)), rng)
+        expected = self._blurred(clean * np.float32(counts / max(brightest, 1e-9)), rng)
+        readout = drawn(self.readout, rng) * np.sqrt(float(expected.mean()))
+        grain = readout * rng.standard_normal(expected.shape)
+        image = np.asarray(rng.poisson(expected) + grain, np.float32)
+        seen = visible(expected, field["labels"], readout)
+        instances = np.where(seen[field["labels"]], field["labels"], _UNKNOWN)
         if self.annotation is not None:
-            image = self.annotation.draw(image, rng)
+            bare, image = image, self.annotation.draw(image, rng)
+            instances[(image != bare) & (instances > 0)] = _UNKNOWN
         settings = {name: float(value) for name, value in about["settings"].items()}
         return MaskSample(
             image=image,
-            instances=field["labels"],
+            instances=instances,
             structure=structure,
             pixel_size=float(about["pixel_size"]),
             settings={**settings, "counts": counts},
         )
 
-    def _exposed(
+    def _blurred(
         self, electrons: Float[np.ndarray, "y x"], rng: np.random.Generator
     ) -> Float32[np.ndarray, "y x"]:
         from scipy.ndimage import gaussian_filter
 
         blurred = gaussian_filter(electrons, drawn(self.blur, rng), mode="nearest")
-        expected = np.maximum(blurred, 0)
-        noise = drawn(self.readout, rng) * np.sqrt(float(expected.mean()))
-        grain = noise * rng.standard_normal(expected.shape)
-        return np.asarray(rng.poisson(expected) + grain, np.float32)
+        return np.asarray(np.maximum(blurred, 0), np.float32)

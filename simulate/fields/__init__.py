@@ -9,6 +9,7 @@ from simulate.fields.imaging import FieldImage, FieldImaging
 from simulate.fields.particle import FieldParticle, Outline
 from simulate.fields.placing import Crowding
 from simulate.fields.recipe import FieldRecipe, LogNormal, Population
+from simulate.fields.support import OxideSupport
 
 __all__ = [
     "CarbonFilm",
@@ -25,6 +26,7 @@ __all__ = [
     "Film",
     "LogNormal",
     "Outline",
+    "OxideSupport",
     "Population",
     "draw_field",
     "generate_fields",

@@ -126,16 +126,17 @@ def transmission(
         grain = film.potential_map(lost.shape, scale, 1e-3 * aperture / wavelength(optics.energy))
         phase += sigma * (grain + thickness * np.float32(inner_potential({"C": film.density})))
     passed = np.exp(-lost)
-    kinds = {id(particle.crystal): particle.crystal for particle in truth.field.particles}
+    kinds = {id(particle.crystal): particle.crystal for particle, _ in truth.solids}
     crystals = {key: _optical(crystal, optics) for key, crystal in kinds.items()}
-    for particle, outline in zip(truth.field.particles, truth.outlines, strict=True):
+    for particle, outline in truth.solids:
         image, own = outline.clip(lost.shape, MARGIN)
         if not outline.mask[own].size:
             continue
         crystal = crystals[id(particle.crystal)]
         total = outline.total[own]
         passed[image] *= np.exp(-total * np.float32(crystal.loss))
-        passed[image] *= bragg_transmission(particle, outline, scale, crystal.reflections)[own]
+        if not particle.amorphous:
+            passed[image] *= bragg_transmission(particle, outline, scale, crystal.reflections)[own]
         phase[image] += total * np.float32(crystal.phase)
     return passed, phase
 

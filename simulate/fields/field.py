@@ -31,12 +31,15 @@ class Field:
         Å.
     shape
         (y, x) pixels.
+    support
+        Grains that the particles lie on: in the image, and in no truth but that of atoms.
     """
 
     particles: tuple[FieldParticle, ...]
     film: Film | None
     pixel_size: float
     shape: tuple[int, int]
+    support: tuple[FieldParticle, ...] = ()
 
     @property
     def canvas(self) -> tuple[int, int]:
@@ -45,7 +48,11 @@ class Field:
 
     def truth(self) -> FieldTruth:
         """Return what is true of it."""
-        return FieldTruth(field=self, outlines=tuple(outline(p, self.pixel_size) for p in self.particles))
+        return FieldTruth(
+            field=self,
+            outlines=tuple(outline(p, self.pixel_size) for p in self.particles),
+            support=tuple(outline(p, self.pixel_size) for p in self.support),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +64,15 @@ class FieldTruth:
 
     field: Field
     outlines: tuple[Outline, ...]
+    support: tuple[Outline, ...] = ()
+
+    @property
+    def solids(self) -> tuple[tuple[FieldParticle, Outline], ...]:
+        """All that the beam passes on the film, particles and the grains that they lie on."""
+        return (
+            *zip(self.field.particles, self.outlines, strict=True),
+            *zip(self.field.support, self.support, strict=True),
+        )
 
     def __len__(self) -> int:
         return len(self.outlines)
@@ -125,16 +141,16 @@ class FieldTruth:
         return total
 
     def thickness_by_crystal(self) -> list[tuple[Crystal, Float[np.ndarray, "y x"]]]:
-        """Return the thickness [Å] of all particles of each crystal, on the image and its margin."""
+        """Return the thickness [Å] of each crystal, support included, on the image and its margin."""
         found: dict[int, tuple[Crystal, np.ndarray]] = {}
-        for particle, each in zip(self.field.particles, self.outlines, strict=True):
+        for particle, each in self.solids:
             empty = (particle.crystal, np.zeros(self.field.canvas, dtype=np.float32))
             image, own = each.clip(self.field.canvas, MARGIN)
             found.setdefault(id(particle.crystal), empty)[1][image] += each.total[own]
         return list(found.values())
 
     def atoms_per_area(self) -> dict[str, Float[np.ndarray, "y x"]]:
-        """Return the atoms of each element [1/Å²] of film and particles, on the image."""
+        """Return the atoms of each element [1/Å²] of film, support and particles, on the image."""
         film, found = self.field.film, dict[str, np.ndarray]()
         if film is not None:
             thickness = film.thickness_map(self.field.canvas, self.field.pixel_size)

@@ -30,6 +30,8 @@ class FieldParticle:
         That the shape was asked for [Å].
     shape
         Name of its family.
+    amorphous
+        Whether it has the atoms of its crystal in no order, and no reflections.
     """
 
     solid: Solid
@@ -40,6 +42,7 @@ class FieldParticle:
     position: tuple[float, float] = (0.0, 0.0)
     height: float = 0.0
     bend: tuple[float, float] = (0.0, 0.0)
+    amorphous: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from simulate.fields.field import Field
 from simulate.fields.film import CarbonFilm
 from simulate.fields.particle import FieldParticle
 from simulate.fields.placing import Crowding, place
+from simulate.fields.support import OxideSupport
 from simulate.ranges import Range, drawn, limits, log_drawn, require_range
 from simulate.structures.faceted import Wulff
 from simulate.structures.orientation import Orientation, RandomOrientation
@@ -136,6 +137,8 @@ class FieldRecipe:
         None for particles without support.
     bend
         Largest turn of a particle's lattice over its diameter [mrad]: bend contours.
+    support
+        What the particles lie on, beside or instead of the film; None for nothing.
     """
 
     populations: Sequence[Population] = (Population(),)
@@ -147,6 +150,7 @@ class FieldRecipe:
     shape: Sequence[int] = (512, 512)
     film: CarbonFilm | None = field(default_factory=CarbonFilm)
     bend: float = 10.0
+    support: OxideSupport | None = None
 
     def __post_init__(self) -> None:
         require_range("pixel_size", self.pixel_size, "Å", low=0.01)
@@ -163,7 +167,8 @@ class FieldRecipe:
         kinds = 2 if len(self.populations) > 1 and rng.random() < self.mixed else 1
         chosen = rng.choice(len(self.populations), kinds, replace=False)
         batches = [self.populations[int(i)].batch(rng) for i in chosen]
-        pixel_size = self._pixel_size(float(np.median([batch.median for batch in batches])), rng)
+        median = float(np.median([batch.median for batch in batches]))
+        pixel_size = self._pixel_size(median, rng)
         shape = (int(self.shape[0]), int(self.shape[1]))
         extent = (shape[0] * pixel_size, shape[1] * pixel_size)
         # As many to the area of image and margin as were asked for in that of the image.
@@ -177,6 +182,7 @@ class FieldRecipe:
             film=None if self.film is None else self.film.draw(max(extent), rng),
             pixel_size=pixel_size,
             shape=shape,
+            support=() if self.support is None else self.support.draw(median, extent, rng),
         )
 
     def _pixel_size(self, diameter: float, rng: np.random.Generator) -> float:
