@@ -144,10 +144,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="2 movies of each kind instead of 12")
+    parser.add_argument("--quick", action="store_true", help="2 movies of each kind instead of 8")
     parser.add_argument("--data", type=Path, default=DATA, help="folder that holds growth_tracks")
     words = parser.parse_args()
-    number = 2 if words.quick else 12
+    number = 2 if words.quick else 8
     print(f"{'movies':22}{'method':18}" + "".join(f"{share:>22}" for share in SHARES) + "  ms/row")
     headline: dict[str, float] = {"movies": float(number)}
     for case, life in LIVES.items():

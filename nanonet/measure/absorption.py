@@ -17,6 +17,8 @@ from jaxtyping import Bool, Float, Int
 
 from nanonet.measure.spots import NONE, Scatter, Spots, density, linked_pairs, preceding, scatter
 
+SURE = 0.5
+"""Chance from which a particle counts as taken in by a neighbour."""
 _ROUGHNESS = 0.15
 """Outlines are no circles: by how much they are off, over the radius."""
 _CUT = 0.2

@@ -13,11 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int
 
-from nanonet.measure.absorption import Absorptions, absorptions
+from nanonet.measure.absorption import SURE, Absorptions, absorptions
 from nanonet.measure.spots import NONE, Spots, following, preceding, rows_of
-
-SURE = 0.5
-"""Chance from which a particle counts as taken in by a neighbour."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from nanonet.measure.coalescence import events
+from nanonet.measure.absorption import SURE
+from nanonet.measure.coalescence import LEAST, events
 from nanonet.measure.columns import LengthUnit, length_unit
-from nanonet.measure.contacts import SURE, contacts
+from nanonet.measure.contacts import contacts
 from nanonet.measure.film import Film
 from nanonet.measure.spots import Spots, spots_of
 from nanonet.measure.track_columns import ParticleEventTable, TrackTable
@@ -16,7 +17,7 @@ from nanonet.records import InputError, ParticleTable
 
 
 def follow(
-    table: ParticleTable, film: Film, *, max_gap: int = 2, lasting: int = 3, least: float = SURE
+    table: ParticleTable, film: Film, *, max_gap: int = 2, lasting: int = 3, least: float = LEAST
 ) -> tuple[TrackTable, ParticleEventTable]:
     """Return how each particle of a linked movie fared, and which became one or two.
 
@@ -31,8 +32,8 @@ def follow(
     max_gap
         Frames in a row in which a particle may be missing.
     lasting
-        Frames that two must be one to have coalesced, or one two to have split; what is over sooner is a
-        mistake of the segmentation.
+        Frames that two must be one to have coalesced, or one two to have split, and that a particle must be
+        seen to take part in either; what is over sooner is a mistake of the segmentation.
     least
         Confidence from which an event is listed.
 
@@ -57,7 +58,7 @@ def _story(data: pd.DataFrame, unit: LengthUnit, max_gap: int, lasting: int, lea
     max_step = float(data[f"equivalent_diameter_{unit}"].median())
     spots = spots_of(data, unit, max_step)
     track = data["track_id"].to_numpy(dtype=np.int64)
-    found = contacts(spots, track, max_gap=max_gap, reach=max_step, lasting=lasting, least=least)
+    found = contacts(spots, track, max_gap=max_gap, reach=max_step, lasting=lasting, least=min(least, SURE))
     return Story(
         image=str(data["image"].iloc[0]),
         unit=unit,

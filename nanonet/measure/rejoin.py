@@ -8,11 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Int
 
-from nanonet.measure.absorption import Absorptions, absorptions
+from nanonet.measure.absorption import SURE, Absorptions, absorptions
 from nanonet.measure.spots import NONE, Spots, preceding
 
-_SURE = 0.5
-"""Chance from which a particle counts as taken in by a neighbour."""
 _ALIKE = 1.5
 """Largest ratio of areas, before two met and after they parted, of the same particle."""
 
@@ -47,7 +45,7 @@ def _carried_by_larger(
 ) -> Int[np.ndarray, " n"]:
     after = after.copy()
     found = absorptions(spots, after, max_gap=max_gap, reach=reach)
-    for index in np.flatnonzero((found.chance > _SURE) & (after[found.row] == NONE)):
+    for index in np.flatnonzero((found.chance > SURE) & (after[found.row] == NONE)):
         row, host, both = found.row[index], found.host_before[index], found.host_after[index]
         if after[row] != NONE or after[host] not in (NONE, both):
             continue
@@ -64,9 +62,9 @@ def _reunited(
     """Link each two that come out of one with those two, of all that went in, that they are most like."""
     after, before = after.copy(), preceding(after)
     entered: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for index in np.flatnonzero((joins.chance > _SURE) & (after[joins.row] == NONE)):
+    for index in np.flatnonzero((joins.chance > SURE) & (after[joins.row] == NONE)):
         entered[int(joins.host_after[index])].append((int(joins.row[index]), int(joins.host_before[index])))
-    sure = np.flatnonzero((partings.chance > _SURE) & (before[partings.row] == NONE))
+    sure = np.flatnonzero((partings.chance > SURE) & (before[partings.row] == NONE))
     for index in sure[np.argsort(spots.frame[partings.row[sure]], kind="stable")]:
         # Backwards in time, the row after of the host is the one that both are still in.
         left, host = int(partings.row[index]), int(partings.host_before[index])

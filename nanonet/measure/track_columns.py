@@ -7,10 +7,9 @@ from nanonet.records import Column, Table
 
 _OWN = "the median of up to 3 frames"
 _MODEL = (
-    "diameter = line in time, the same slope before and after an event, at which it may jump (Theil and Sen: "
-    "median of the slopes of all pairs of frames); frames at the border, or in which it was taken for one "
-    "with "
-    "a neighbour, are left out; empty with fewer than 5 frames"
+    "diameter = line in time, the same slope before and after an event, at which it may jump (Theil and "
+    "Sen: median of the slopes of all pairs of frames); frames at the border, or in which it was taken for "
+    "one with a neighbour, are left out; empty with fewer than 5 frames"
 )
 
 
@@ -77,8 +76,7 @@ def track_columns(unit: LengthUnit, *, timed: bool) -> tuple[Column, ...]:
             name="ended",
             unit="",
             meaning="end of movie; border: it went out; merged: into another; vanished. What is missing "
-            "only in "
-            "the last frames, as many as a gap may have, counts as being there at the end",
+            "only in the last frames, as many as a gap may have, counts as being there at the end",
         ),
     )
 
@@ -99,8 +97,7 @@ def event_columns(unit: LengthUnit) -> tuple[Column, ...]:
             name="contact_frame",
             unit="",
             meaning="coalescence: first frame in which the two were taken for one, even if they parted "
-            "again; "
-            "splitting: first frame after which they were never taken for one again",
+            "again; splitting: first frame after which they were never taken for one again",
         ),
         Column(name="track_before_1", unit="", meaning="the larger particle before, or the only one"),
         Column(name="track_before_2", unit="", meaning="the smaller one before; empty for a splitting"),
@@ -114,16 +111,14 @@ def event_columns(unit: LengthUnit) -> tuple[Column, ...]:
         Column(
             name="area_conserved",
             unit="",
-            meaning="whether the area of the one lies between that of one sphere of the volume of both "
-            "and the "
-            "sum of both, but for three times the scatter of areas from frame to frame",
+            meaning="whether the area of the one lies between that of one sphere of the volume of both and "
+            "the sum of both, but for three times the scatter of areas from frame to frame",
         ),
         Column(
             name=f"gap_{unit}",
             unit=unit,
-            meaning="distance of the outlines of the two in the frame next to the event, as discs of "
-            "their areas; "
-            "negative where these overlap",
+            meaning="distance of the outlines of the two in the frame next to the event, as discs of their "
+            "areas; negative where these overlap",
         ),
         Column(
             name=f"y_{unit}", unit=unit, meaning="where it happened: down from the centre of the first pixel"
@@ -132,10 +127,8 @@ def event_columns(unit: LengthUnit) -> tuple[Column, ...]:
         Column(
             name="confidence",
             unit="0 to 1",
-            meaning="probability that the two became one (or one two) rather than that one of them was "
-            "not seen "
-            "any more, from areas and the distance of outlines against chance in this movie; less where "
-            "the movie "
-            "ends too soon to tell whether they part again",
+            meaning="probability that the two became one (or one two) rather than that one of them was not "
+            "seen any more, from areas and the distance of outlines against chance in this movie; less "
+            "where the movie ends too soon to tell whether they part again",
         ),
     )

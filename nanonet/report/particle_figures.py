@@ -122,8 +122,7 @@ def _over_time(
     size = Figure(
         title="Size over time",
         caption="Mean equivalent diameter of each frame. The dark band is its 90 % interval (Student's t "
-        "over the "
-        "particles of the frame), the pale one holds the middle 90 % of its particles."
+        "over the particles of the frame), the pale one holds the middle 90 % of its particles."
         + grouping(whole["frame"]),
         data=(*spread[:2], *mean),
         layout=layout(axis.title, f"equivalent diameter ({unit})"),

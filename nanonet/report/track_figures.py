@@ -296,11 +296,9 @@ def _rates(tracks: Table, unit: str) -> tuple[Figure, ...]:
     figure = Figure(
         group=GROUP,
         title=f"Growth rate: median {plain_text(float(np.median(rates)), 2)} {per}",
-        caption="Slope of a straight line through the diameters of each track of 5 frames or more, "
-        "against its size "
-        f"at the begin; {drawn}. {number_text(sure, 0)} of {number_text(len(known), 0)} differ from zero. "
-        f"Small "
-        "particles that shrink while large ones grow are ripening.",
+        caption="Slope of a straight line through the diameters of each track of 5 frames or more, against "
+        f"its size at the begin; {drawn}. {number_text(sure, 0)} of {number_text(len(known), 0)} differ from "
+        "zero. Small particles that shrink while large ones grow are ripening.",
         data=(plain(trace, 4),),
         layout=layout(
             f"equivalent diameter at the begin ({unit})",

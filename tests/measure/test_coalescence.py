@@ -107,6 +107,13 @@ def test_one_that_is_lost_beside_a_neighbour_that_stays_as_it_is_has_vanished() 
     assert tracks.loc[at(data, 0, 40.0 + APART), "ended"] == "vanished"
 
 
+def test_a_speck_of_a_frame_or_two_beside_a_particle_that_grows_is_no_event() -> None:
+    rows = []
+    for t in range(FRAMES):
+        rows += pair(t) if t in (10, 11) else [(t, 40.0, 40.0, ONE if t < 10 else BOTH)]
+    assert followed(rows)[2].empty
+
+
 def test_an_event_is_less_certain_where_the_movie_ends_too_soon() -> None:
     def confidence(when: int) -> float:
         rows = []
