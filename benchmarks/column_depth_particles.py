@@ -86,7 +86,7 @@ class Places:
 def recipe(index: int) -> ParticleRecipe:
     """Return what particle ``index`` is drawn from: five shapes in turn, first thin ones, then deep ones.
 
-    Training draws Wulff shapes, ellipsoids and slabs. Ceria along [110], up to 9 Ce deep.
+    Training draws Wulff shapes, ellipsoids, slabs and round rods. Ceria along [110], up to 9 Ce deep.
     """
     from simulate.defects.surface import Adatoms, RaggedEnds, Steps
     from simulate.defects.vacancies import AnionVacancies

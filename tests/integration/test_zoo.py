@@ -14,45 +14,82 @@ from nanonet.cli.main import main
 from nanonet.io import read_series
 from nanonet.io.writers.images import write_tif
 from nanonet.metrics.columns import ColumnScore, score_columns
-from nanonet.records import ColumnSample, TrainedNetwork
+from nanonet.metrics.instances import match_instances
+from nanonet.records import ColumnSample, Micrograph, TrainedNetwork
+from nanonet.segment.network import segment
 from nanonet.train.checkpoint import WEIGHTS, ZOO, load_network
 from simulate.draw import ColumnSampler
 from simulate.draw_frames import FrameSampler
+from simulate.fields import FieldBrightField, FieldHAADF, FieldRecipe, draw_field
 
 NAMES = sorted(folder.name for folder in ZOO.glob("*") if (folder / WEIGHTS).is_file())
 MOVIES = ("column_depth_ceo2_110_hrtem", "column_depth_fcc_110_hrtem")
 """Networks that read frames in a row; an experiment of the same name simulates what they learn from."""
 HAADF = "column_depth_fcc_haadf"
+MEASURES = {
+    "column_depth": ("exact", "within_one", "calibration_error", "coverage"),
+    "particle_mask": ("iou", "dice", "accuracy"),
+}
+LARGEST = {"column_depth": 8, "particle_mask": 25}
+"""MiB."""
 NOTHING = ColumnScore(n_true=0, n_found=0, n_matched=0, n_exact=0, n_within_one=0, depth_error=0.0)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_network_in_the_box_is_complete(name: str) -> None:
     network = load_network(f"zoo:{name}")
-    assert sum(file.stat().st_size for file in (ZOO / name).iterdir()) < 8 * 2**20
-    assert network.calibration is not None
-    assert network.calibration.reliability
-    assert network.familiarity is not None
+    assert sum(file.stat().st_size for file in (ZOO / name).iterdir()) < LARGEST[network.task] * 2**20
     card = (ZOO / name / "card.md").read_text(encoding="utf-8")
     assert f"nanonet train experiment={name}" in card
-    for measure in ("exact", "within_one", "calibration_error", "coverage"):
+    for measure in MEASURES[network.task]:
         assert f"| {measure} |" in card
     config = yaml.safe_load((ZOO / name / "config.yaml").read_text(encoding="utf-8"))
     assert config["modality"] == network.modality
-    assert "/" not in config["shards"].strip("/").removeprefix("outputs/shards/")
+    source = config["labelled" if network.task == "particle_mask" else "shards"]
+    assert "/" not in source.strip("/").removeprefix("outputs/shards/").removeprefix("outputs/labelled/")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("column_depth")])
+def test_a_network_for_columns_says_when_to_believe_it(name: str) -> None:
+    network = load_network(f"zoo:{name}")
+    assert network.calibration is not None
+    assert network.calibration.reliability
+    assert network.familiarity is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("imaging", [FieldBrightField(), FieldHAADF()])
+def test_the_network_for_masks_finds_particles_of_simulated_fields(
+    imaging: FieldBrightField | FieldHAADF,
+) -> None:
+    """At a dose at which each of them stands out."""
+    network = load_network("zoo:particle_masks")
+    recipe = FieldRecipe(shape=(256, 256), count=(5, 15))
+    matched = found = true = 0
+    for index in range(5):
+        sample = draw_field(recipe, imaging, 773, index)
+        brightest = 1.0 if sample.image.modality == "BF-TEM" else np.percentile(sample.image.intensity, 99)
+        expected = np.maximum(sample.image.intensity / brightest, 0) * 2000.0
+        image = np.random.default_rng(index).poisson(expected).astype(np.float32)
+        match = match_instances(
+            segment(Micrograph(image=image, name="drawn"), network=network).labels, sample.truth.labels
+        )
+        matched, found, true = matched + len(match.pairs), found + match.found, true + match.true
+    assert matched > 0.5 * true
+    assert matched > 0.8 * found
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if name in MOVIES])
 def test_it_reads_particles_that_it_has_not_seen(name: str, tmp_path: Path) -> None:
     """One network reads an image, and better a movie, from files that tell no dose."""
-    words = (f"experiment={name}", "n_structures=2", "seed=770", "workers=1", f"output={tmp_path / 'data'}")
+    words = (f"experiment={name}", "n_structures=8", "seed=770", "workers=1", f"output={tmp_path / 'data'}")
     assert main(["simulate", *words]) == 0
     network = load_network(f"zoo:{name}")
     sampler = FrameSampler(tmp_path / "data", alone=0.0, at_end=0.0)
     image = movie = NOTHING
-    for index in range(24):
-        sample = sampler.draw(sampler.structures[index % 2], np.random.default_rng([7, index]))
+    for index in range(32):
+        sample = sampler.draw(sampler.structures[index % 8], np.random.default_rng([7, index]))
         if sample.settings["dose"] > 200:
             image += _score(network, sample, sample.image[3:4], tmp_path)
             movie += _score(network, sample, sample.image, tmp_path)
