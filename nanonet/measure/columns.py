@@ -35,7 +35,8 @@ _NAMED = (
     (
         "confidence",
         "0 to 1",
-        "chance that it is real, as the segmentation gives it; empty where it gives none",
+        "how far it is to be believed: of a network, the overlap (intersection over union) with a true "
+        "particle that is to be expected of what looks like this; empty where the segmentation gives none",
     ),
     ("class_id", "", "class of like particles, from 1; empty where particles are not clustered"),
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from nanonet.measure.border import Field, border_weights
 from nanonet.measure.columns import length_unit
 from nanonet.records import Estimate, ParticleTable
 
@@ -22,20 +23,28 @@ Statistic = Callable[[Float[np.ndarray, " n"], Float[np.ndarray, " n"]], float]
 
 @dataclass(frozen=True, kw_only=True)
 class _Sample:
-    """Rows to be summed up, the group that each belongs to, and what a group is."""
+    """Rows to be summed up, the group that each belongs to, and what a group is; each row's weight."""
 
     rows: pd.DataFrame
     group: Int[np.ndarray, " n"]
     kind: str
+    weight: Float[np.ndarray, " n"]
 
 
-def summarise(table: ParticleTable) -> tuple[Estimate, ...]:
+def summarise(table: ParticleTable, fields: Mapping[str, Field] | None = None) -> tuple[Estimate, ...]:
     """Return the number of particles, and mean, median and spread of their sizes.
 
     Particles that touch the border of the frame are counted but have no part in sizes and shapes. The 90 %
     intervals are percentiles of a bootstrap that resamples what is independent: whole images where there are
     4 or more, else whole tracks where frames are linked (the frames of a movie show the same particles), else
-    particles. With fewer than 4 of these there is no interval, and the note says so.
+    particles. With fewer than 4 of these there is no interval, and the note says so. Sizes come raw and, where
+    the frames are known, corrected for the border, which large particles touch more often
+    (`nanonet.measure.border`).
+
+    Parameters
+    ----------
+    fields
+        (y, x) lengths of the frames of each image, in the unit of the table; None where not known.
     """
     unit = length_unit(table)
     whole = table.data[~table.data["touches_border"]]
@@ -48,11 +57,23 @@ def summarise(table: ParticleTable) -> tuple[Estimate, ...]:
         ("standard deviation of the equivalent diameter", diameter, unit, _spread),
         ("mean circularity", "circularity", "", _mean),
     )
-    sizes = (
+    if not len(whole):
+        return _numbers(table)
+    sizes = [
         _estimate(sample, column, statistic, name=name, unit=of, note=note)
         for name, column, of, statistic in wanted
-    )
-    return (*_numbers(table), *(sizes if len(whole) else ()))
+    ]
+    if fields is not None:
+        weight = border_weights(whole, fields, unit)
+        weighted = replace(sample, weight=weight / weight.mean())
+        sizes += [
+            _estimate(
+                weighted, column, statistic, name=f"{name}, corrected for the border", unit=of, note=note
+            )
+            for name, column, of, statistic in wanted
+            if column == diameter
+        ]
+    return (*_numbers(table), *sizes)
 
 
 def _numbers(table: ParticleTable) -> tuple[Estimate, ...]:
@@ -70,12 +91,13 @@ def _numbers(table: ParticleTable) -> tuple[Estimate, ...]:
 
 
 def _sample(rows: pd.DataFrame) -> _Sample:
+    even = np.ones(len(rows))
     if rows["image"].nunique() >= _FEWEST:
-        return _Sample(rows=rows, group=pd.factorize(rows["image"])[0], kind="images")
+        return _Sample(rows=rows, group=pd.factorize(rows["image"])[0], kind="images", weight=even)
     if len(rows) and rows["track_id"].notna().all():
         keys = rows["image"].astype(str) + "/" + rows["track_id"].astype(str)
-        return _Sample(rows=rows, group=pd.factorize(keys)[0], kind="tracks")
-    return _Sample(rows=rows, group=np.arange(len(rows)), kind="particles")
+        return _Sample(rows=rows, group=pd.factorize(keys)[0], kind="tracks", weight=even)
+    return _Sample(rows=rows, group=np.arange(len(rows)), kind="particles", weight=even)
 
 
 def _how(sample: _Sample) -> str:
@@ -90,13 +112,15 @@ def _estimate(
 ) -> Estimate:
     values = sample.rows[column].to_numpy(dtype=np.float64)
     order = np.argsort(values)
-    low, high = _interval(values[order], sample.group[order], statistic, np.random.default_rng([0]))
-    value = statistic(values[order], np.ones(len(values)))
+    weight = sample.weight[order]
+    low, high = _interval(values[order], weight, sample.group[order], statistic, np.random.default_rng([0]))
+    value = statistic(values[order], weight)
     return Estimate(name=name, value=value, unit=unit, low=low, high=high, note=note)
 
 
 def _interval(
     values: Float[np.ndarray, " n"],
+    weight: Float[np.ndarray, " n"],
     group: Int[np.ndarray, " n"],
     statistic: Statistic,
     generator: np.random.Generator,
@@ -108,7 +132,7 @@ def _interval(
     draws = np.empty(_RESAMPLES)
     for i in range(_RESAMPLES):
         times = np.bincount(generator.integers(groups, size=groups), minlength=groups)
-        draws[i] = statistic(values, times[group].astype(np.float64))
+        draws[i] = statistic(values, weight * times[group])
     low, high = np.nanpercentile(draws, _INTERVAL)
     return float(low), float(high)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nanonet.measure.border import border_weights
 from nanonet.measure.columns import particle_columns
 from nanonet.measure.statistics import summarise
 from nanonet.records import Estimate, ParticleTable
@@ -99,3 +100,51 @@ def test_none_and_one() -> None:
     assert nothing["particles"].value == 0
     one = named(sample(np.array([5.0])))["mean equivalent diameter"]
     assert (one.value, one.low, one.high) == (5.0, None, None)
+
+
+def planted(size: float, rng: np.random.Generator) -> ParticleTable:
+    """Return discs of 5 and 40 nm, twice as many small ones, that lie anywhere about frames of a size."""
+    rows: list[tuple[float, str]] = []
+    for image in range(60):
+        number = 40
+        diameters = np.where(rng.random(number) < 1 / 3, 40.0, 5.0)
+        centres = rng.uniform(-20, size + 20, (number, 2))
+        inside = (np.abs(centres - size / 2) + diameters[:, None] / 2 < size / 2).all(axis=1)
+        rows += [(float(d), f"{image}.tif") for d in diameters[inside]]
+    diameters = np.array([d for d, _ in rows])
+    return sample(diameters, [i for _, i in rows], perimeter_nm=np.pi * diameters, convexity=1.0)
+
+
+def test_sizes_are_corrected_for_large_particles_that_the_border_cuts() -> None:
+    table = planted(100.0, np.random.default_rng(2))
+    fields = {f"{image}.tif": (100.0, 100.0) for image in range(60)}
+    found = {estimate.name: estimate for estimate in summarise(table, fields)}
+    true = (40 + 2 * 5) / 3
+    raw = found["mean equivalent diameter"]
+    corrected = found["mean equivalent diameter, corrected for the border"]
+    assert raw.high is not None
+    assert raw.high < true - 2
+    assert corrected.low is not None
+    assert corrected.high is not None
+    assert corrected.low < true < corrected.high
+    assert corrected.high - corrected.low < 3.5
+
+
+def test_small_particles_need_no_correction_and_none_is_made_where_frames_are_not_known() -> None:
+    diameters = np.random.default_rng(3).normal(10, 1, 50)
+    table = sample(diameters, perimeter_nm=np.pi * diameters, convexity=1.0)
+    found = {e.name: e for e in summarise(table, {"a.tif": (1e5, 1e5)})}
+    for name in ("mean", "median"):
+        corrected = found[f"{name} equivalent diameter, corrected for the border"]
+        assert corrected.value == pytest.approx(found[f"{name} equivalent diameter"].value, rel=1e-3)
+    assert not any("corrected" in estimate.name for estimate in summarise(table))
+
+
+def test_the_weight_of_a_long_particle_is_the_mean_over_its_directions() -> None:
+    turns = np.linspace(0, np.pi, 721)[:-1]
+    exact = np.mean((100 - 30 * np.abs(np.cos(turns))) * (100 - 30 * np.abs(np.sin(turns))) / 100**2)
+    rod = sample(np.array([1.0]), perimeter_nm=60.0, convexity=1.0)
+    weight = border_weights(rod.data, {"a.tif": (100.0, 100.0)}, "nm")
+    assert weight == pytest.approx([1 / exact], rel=0.02)
+    giant = sample(np.array([1.0]), perimeter_nm=400.0, convexity=1.0)
+    assert border_weights(giant.data, {"a.tif": (100.0, 100.0)}, "nm") == pytest.approx([100.0])
