@@ -23,8 +23,8 @@ def border_weights(
 
     A particle of extents a and b along the sides of a frame A x B lies inside with the chance
     (A - a) (B - b) / (A B), if it may lie anywhere (Miles, in Harding & Kendall, Stochastic Geometry, 1974,
-    p. 228; Lantuéjoul, 1978). Particles may be turned any way: for both extents stands the mean width over all
-    directions, the perimeter of the convex hull over pi (Cauchy's formula).
+    p. 228; Lantuéjoul, 1978). Particles may be turned any way: for both extents stands the mean width over
+    all directions, the perimeter of the convex hull over pi (Cauchy's formula).
 
     Parameters
     ----------

@@ -37,8 +37,8 @@ def summarise(table: ParticleTable, fields: Mapping[str, Field] | None = None) -
     Particles that touch the border of the frame are counted but have no part in sizes and shapes. The 90 %
     intervals are percentiles of a bootstrap that resamples what is independent: whole images where there are
     4 or more, else whole tracks where frames are linked (the frames of a movie show the same particles), else
-    particles. With fewer than 4 of these there is no interval, and the note says so. Sizes come raw and, where
-    the frames are known, corrected for the border, which large particles touch more often
+    particles. With fewer than 4 of these there is no interval, and the note says so. Sizes come raw and,
+    where the frames are known, corrected for the border, which large particles touch more often
     (`nanonet.measure.border`).
 
     Parameters

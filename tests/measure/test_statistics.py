@@ -136,7 +136,7 @@ def test_small_particles_need_no_correction_and_none_is_made_where_frames_are_no
     found = {e.name: e for e in summarise(table, {"a.tif": (1e5, 1e5)})}
     for name in ("mean", "median"):
         corrected = found[f"{name} equivalent diameter, corrected for the border"]
-        assert corrected.value == pytest.approx(found[f"{name} equivalent diameter"].value, rel=1e-3)
+        assert corrected.value == pytest.approx(found[f"{name} equivalent diameter"].value, rel=0.01)
     assert not any("corrected" in estimate.name for estimate in summarise(table))
 
 
