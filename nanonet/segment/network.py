@@ -71,9 +71,7 @@ def segment(
     if network.task != _TASK:
         raise InputError(f"{network.name} is a network for {network.task}, particles need one for {_TASK}")
     if network.confidence is None:
-        raise InputError(
-            f"{network.name} does not say how far to believe its particles: train it anew"
-        )
+        raise InputError(f"{network.name} does not say how far to believe its particles: train it anew")
     for name, share in (("min_probability", min_probability), ("minimum_confidence", minimum_confidence)):
         if not 0 <= share <= 1:
             raise InputError(f"segment.{name} must be in 0..1, got {share}")
