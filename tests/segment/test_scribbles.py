@@ -14,7 +14,7 @@ DISCS = [(30, 34, 14), (84, 40, 12), (60, 92, 16)]
 
 
 def textured(rng: np.random.Generator, edge: int = 120) -> tuple[np.ndarray, np.ndarray]:
-    """Return an image whose particles are a little brighter than what is beside them, and coarser; the mask."""
+    """Return an image whose particles are brighter and coarser than what is beside them, and the mask."""
     from scipy.ndimage import gaussian_filter
 
     y, x = np.indices((edge, edge))
