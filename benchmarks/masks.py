@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
+from masks_gallery import COLUMNS, ROWS, Case, draw
 from rich.progress import track
 
 from nanonet.data.labelled_images import LabelledImages
@@ -162,6 +163,21 @@ def held_out(folder: Path, group: str, subset: str | None) -> list[tuple[Microgr
     return found
 
 
+def worst(
+    images: Sequence[tuple[Micrograph, Labels, bool]], scores: Sequence[Scored], method: Method
+) -> list[Case]:
+    """Return the images of the least panoptic quality, what was found in them and what is there."""
+    quality = [summary([one])["panoptic"] for one in scores]
+    found = []
+    for index in np.argsort(quality)[: COLUMNS * ROWS]:
+        image, truth, _ = images[index]
+        one = scores[index]
+        told = f"{image.name}: {one.matched} of {one.true} found, {one.found - one.matched} wrong, "
+        caption = f"{told}IoU {one.pixels.iou:.2f}"
+        found.append((caption, image.image, method(image, truth), truth))
+    return found
+
+
 def main() -> None:
     """Segment the held-out images by each method; print and return the figures."""
     parser = argparse.ArgumentParser(
@@ -179,6 +195,9 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} images")
     parser.add_argument("--log", type=Path, help="file for the figures of every image")
+    parser.add_argument(
+        "--gallery", type=Path, help="picture of the images that the first network reads worst"
+    )
     words = parser.parse_args()
     checkpoints = dict(word.split("=", 1) if "=" in word else (word, word) for word in words.checkpoint)
     images = held_out(words.labelled, words.group, words.subset)[: QUICK if words.quick else None]
@@ -203,6 +222,8 @@ def main() -> None:
             headline |= {
                 f"{name}_{kind}_{key}": round(figures[key][0], 3) for key in ("iou", "f1", "panoptic")
             }
+        if words.gallery is not None and name == next(iter(checkpoints), None):
+            draw(worst(images, scores, method), words.gallery)
     if words.log is not None:
         pd.DataFrame(rows).to_csv(words.log, index=False)
     print(json.dumps(headline))
