@@ -33,6 +33,7 @@ from nanonet.data.split import split_structures
 from nanonet.metrics.instances import MaskCounts, mask_counts, match_instances
 from nanonet.records import Micrograph
 
+LABELLED = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "emps_train"
 FRACTION = 0.2
 """Of the papers that are held out, as in training."""
 SEED = 0
@@ -183,7 +184,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--labelled", type=Path, required=True, help="folder of images and instances")
+    parser.add_argument("--labelled", type=Path, default=LABELLED, help="folder of images and instances")
     parser.add_argument("--group", default="source_doi", help="column of index.csv that names the paper")
     parser.add_argument("--subset", default="bright_field_like", help="column that marks images told apart")
     parser.add_argument(
@@ -199,6 +200,9 @@ def main() -> None:
         "--gallery", type=Path, help="picture of the images that the first network reads worst"
     )
     words = parser.parse_args()
+    if not words.labelled.is_dir():
+        print(json.dumps({"skipped": f"{words.labelled} is not here: give --labelled FOLDER"}))
+        return
     checkpoints = dict(word.split("=", 1) if "=" in word else (word, word) for word in words.checkpoint)
     images = held_out(words.labelled, words.group, words.subset)[: QUICK if words.quick else None]
     headline: dict[str, float] = {}
