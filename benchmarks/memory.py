@@ -21,6 +21,8 @@ import numpy as np
 SIDE = 512
 PIXEL_SIZE = 2.0
 PARTICLES = 12
+LENGTHS = {"network": (50, 400), "classical": (200, 2000)}
+"""Frames of the shorter and of the longer movie."""
 
 
 def frames(count: int) -> Iterator[np.ndarray]:
@@ -36,9 +38,10 @@ def frames(count: int) -> Iterator[np.ndarray]:
         yield rng.poisson(mean).clip(0, 255).astype(np.uint8)
 
 
-def measure(movie: Path, count: int, output: Path) -> dict[str, float]:
+def measure(movie: Path, count: int, segment: str, output: Path) -> dict[str, float]:
     """Run the pipeline on the first ``count`` frames in a child process; return its peak memory and time."""
-    words = ["infer", "pipeline=particles", f"input={movie}", f"read.frames=0:{count}", f"output={output}"]
+    words = ["infer", "pipeline=particles", f"segment={segment}", f"input={movie}", f"output={output}"]
+    words.append(f"read.frames=0:{count}")
     start = time.perf_counter()
     child = subprocess.Popen([sys.executable, "-m", "nanonet", *words], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
@@ -51,15 +54,18 @@ def measure(movie: Path, count: int, output: Path) -> dict[str, float]:
 def main() -> None:
     """Print a table, then its headline figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="100 and 400 frames instead of 200 and 2,000")
+    parser.add_argument("--quick", action="store_true", help="a fifth of the frames")
+    parser.add_argument("--segment", choices=LENGTHS, default="network")
     chosen = parser.parse_args()
-    short, long = (100, 400) if chosen.quick else (200, 2000)
+    short, long = (count // 5 if chosen.quick else count for count in LENGTHS[chosen.segment])
     from nanonet.io.writers.images import write_mrc_stack
 
     with tempfile.TemporaryDirectory() as place:
         movie = Path(place) / "movie.mrcs"
         write_mrc_stack(movie, frames(long), pixel_size=PIXEL_SIZE)
-        rows = [measure(movie, count, Path(place) / f"run_{count}") for count in (short, long)]
+        rows = [
+            measure(movie, count, chosen.segment, Path(place) / f"run_{count}") for count in (short, long)
+        ]
     print(f"{'frames':>8} {'peak MiB':>10} {'frames/s':>10}")
     for row in rows:
         print(f"{row['frames']:8.0f} {row['peak_MiB']:10.0f} {row['frames_per_s']:10.1f}")
