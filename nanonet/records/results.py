@@ -52,6 +52,43 @@ class FrameResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ParticleImages:
+    """Particles cut out of their images, for clustering and reconstruction.
+
+    Parameters
+    ----------
+    images
+        (n, y, x) square; the particle lies near pixel n // 2 of each side, the background is subtracted and
+        neighbours are blanked to 0, the mean of the background. Intensities are otherwise the detector's.
+    particle_ids
+        (n,) number of each in the table of particles.
+    pixel_size
+        Å, the same for all.
+    noise
+        (n,) standard deviation of a pixel of the background around each.
+    """
+
+    images: Float[np.ndarray, "n y x"]
+    particle_ids: Int[np.ndarray, " n"]
+    pixel_size: float
+    noise: Float[np.ndarray, " n"]
+
+    def __post_init__(self) -> None:
+        require_positive(self, "pixel_size", "Å")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShellCorrelation:
+    """Fourier shell correlation of two maps: ``correlation`` (k,) at ``frequency`` (k,) [1/Å], rising."""
+
+    frequency: Float[np.ndarray, " k"]
+    correlation: Float[np.ndarray, " k"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Orientations:
     """Poses: ``rotations`` (n, 3, 3) act on column vectors (x, y, z); ``shifts`` (n, 2) are (y, x) in Å."""
 
