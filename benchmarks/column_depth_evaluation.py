@@ -45,8 +45,8 @@ class Contest:
 
 def evaluate(contest: Contest, cases: Sequence[Case], title: str) -> Tallies:
     """Return the tallies of all readers, with a progress bar."""
-    from simulate.clusters.cluster import run
-    from simulate.clusters.local import Local
+    from nanonet.workers.cluster import run
+    from nanonet.workers.local import Local
 
     job = partial(_read, contest, tuple(cases))
     done = run(job, range(len(cases)), cluster=Local(workers=contest.workers), title=title)
@@ -60,7 +60,7 @@ def evaluate(contest: Contest, cases: Sequence[Case], title: str) -> Tallies:
 
 def _read(contest: Contest, cases: tuple[Case, ...], index: int) -> dict[str, Tally]:
     """Return what each reader got right in a case."""
-    from simulate.clusters.local import one_thread
+    from nanonet.workers.local import one_thread
 
     case = cases[index]
     movie = _loaded(contest.load, case.particle, case.variant)

@@ -96,8 +96,8 @@ def prepare(folder: Path, plan: HAADFPlan, workers: int) -> None:
     """
     from nanonet.io.atomic import atomic_path
     from nanonet.records import InputError
-    from simulate.clusters.cluster import run
-    from simulate.clusters.local import Local
+    from nanonet.workers.cluster import run
+    from nanonet.workers.local import Local
 
     about = {"seed": SEED, "shapes": SHAPES, **asdict(plan), "particles": None}
     text, path = json.dumps(about, indent=2), folder / "plan.json"
@@ -123,7 +123,7 @@ def _file(folder: Path, plan: HAADFPlan, index: int) -> Path:
 
 def _calculate(folder: Path, plan: HAADFPlan, index: int) -> None:
     from nanonet.io.atomic import atomic_path
-    from simulate.clusters.local import one_thread
+    from nanonet.workers.local import one_thread
     from simulate.stem.haadf import IMAGES
 
     particle, configuration = divmod(index, plan.configurations)

@@ -96,8 +96,8 @@ def prepare(folder: Path, plan: Plan, workers: int) -> None:
     InputError
         If the folder holds another test set.
     """
-    from simulate.clusters.cluster import run
-    from simulate.clusters.local import Local
+    from nanonet.workers.cluster import run
+    from nanonet.workers.local import Local
 
     _claim(folder, plan)
     jobs = list(_wave_jobs(plan))
@@ -158,7 +158,7 @@ def _movie_file(folder: Path, particle: int) -> Path:
 def _make_waves(folder: Path, plan: Plan, index: int) -> None:
     """Calculate the exit waves of a state, or of the middle one with something changed."""
     from nanonet.io.atomic import atomic_path
-    from simulate.clusters.local import one_thread
+    from nanonet.workers.local import one_thread
 
     particle, state = _wave_jobs(plan)[index]
     atoms, displacements = boxed(plan, particle, state)

@@ -26,9 +26,9 @@ from inference_movie import particle, write_movie
 from inference_stages import A_FRAME, seconds_of_stages
 
 from nanonet.io.read import read_series
-from nanonet.pipeline.run import cores
 from nanonet.records import InputError
 from nanonet.train.checkpoint import find_weights, load_network
+from nanonet.workers.local import cores
 
 SIDE = 1024
 CONTENTS = {"full": True, "one particle": False}

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 STAGES = {
-    "read": ("nanonet.io.read:LazyFrames.__getitem__", "nanonet.pipeline.run:check_frame"),
+    "read": ("nanonet.io.read:LazyFrames.__getitem__", "nanonet.pipeline.analysis:check_frame"),
     "align": ("nanonet.atomic_columns.network:aligned", "nanonet.atomic_columns.network:resampled"),
     "network": ("nanonet.train.predictor:Predictor.__call__",),
     "softmax": ("nanonet.atomic_columns.network:_softmax",),

@@ -78,8 +78,8 @@ def simulate(place: Path, structures: int) -> Path:
 
 def run(quick: bool) -> dict[str, float]:
     """Print the table; return the headline figures."""
-    from simulate.clusters.cluster import run as run_on
-    from simulate.clusters.local import Local
+    from nanonet.workers.cluster import run as run_on
+    from nanonet.workers.local import Local
 
     structures, samples = (8, 400) if quick else (64, 100_000)
     with tempfile.TemporaryDirectory() as name:

@@ -37,7 +37,7 @@ def run(call: Call) -> None:
         output=output,
         settings=settings,
         chunk=config.chunk,
-        workers=config.workers,
+        cluster=build(config.cluster),
         xlsx=config.report.xlsx,
         command=shlex.join(["nanonet", "infer", *call.words]),
     )

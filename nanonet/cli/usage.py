@@ -26,6 +26,7 @@ _KEYS = {
         "read.pixel_size=0.2": "Å per pixel where the file does not say (or px: measure in pixels)",
         "read.frames=0:100": "only these frames",
         "truth=…": "a table of true columns to compare with",
+        "workers=2": "frames at the same time; cluster=dask or cluster=slurm for other machines",
         "report.xlsx=true": "all tables also as one workbook",
     },
     "train": {

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nanonet.io.check import check_frame
-from nanonet.io.chunks import ChunkStore, PackedFrame, pack
+from nanonet.io.chunks import ChunkStore, PackedFrame
 from nanonet.io.lock import alone
+from nanonet.pipeline.analysis import Analysis
 from nanonet.pipeline.conclusion import Pipeline
 from nanonet.pipeline.outputs import Finished, is_finished, write_outputs
 from nanonet.pipeline.progress import progress_bar
 from nanonet.provenance import collect, fingerprint
 from nanonet.records import InputError, Series
+from nanonet.workers.cluster import Cluster
+from nanonet.workers.threads import Threads
 
 UNFINISHED = ".unfinished"
 """Folder inside the output that holds the finished chunks of a run that is not yet done."""
+_NO_MATTER = ("output", "workers", "cluster")
+"""Settings that change no result."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +38,8 @@ class Run:
         The resolved config, for provenance and fingerprint.
     chunk
         Frames between two saves.
-    workers
-        Frames that are analysed at the same time; None for one a core.
+    cluster
+        Where frames are analysed.
     """
 
     pipeline: Pipeline
@@ -47,7 +47,7 @@ class Run:
     output: Path
     settings: Mapping[str, Any]
     chunk: int = 8
-    workers: int | None = None
+    cluster: Cluster = field(default_factory=Threads)
     xlsx: bool = False
     command: str = ""
 
@@ -62,13 +62,9 @@ def run(job: Run) -> Path:
     """
     if job.chunk < 1:
         raise InputError(f"chunk must be at least 1 frame, got {job.chunk}")
-    if job.workers is not None and job.workers < 1:
-        raise InputError(f"workers must be at least 1, got {job.workers}")
     paths = [stack.path for stack in job.series.stacks if stack.path is not None]
     provenance = collect(config=job.settings, inputs=paths, command=job.command)
-    mark = fingerprint(
-        {k: v for k, v in job.settings.items() if k not in ("output", "workers")}, provenance.inputs
-    )
+    mark = fingerprint({k: v for k, v in job.settings.items() if k not in _NO_MATTER}, provenance.inputs)
     if is_finished(job.output, mark, UNFINISHED):
         return job.output
     _require_content(job.series)
@@ -88,80 +84,27 @@ def _chunks(job: Run) -> int:
 
 
 def _fill(store: ChunkStore, job: Run) -> None:
-    """Analyse the chunks that the store does not hold yet."""
+    """Analyse the frames of the chunks that the store lacks; each chunk is stored once it is whole."""
     total, done = len(job.series), store.done()
-    chunks = {
+    missing = {
         index: range(index * job.chunk, min((index + 1) * job.chunk, total))
         for index in range(_chunks(job))
         if index not in done
     }
-    left = sum(map(len, chunks.values()))
-    with progress_bar("frames", total=total, done=total - left) as advance, _team(job) as look:
-        found = look(frame for frames in chunks.values() for frame in frames)
-        for index, frames in chunks.items():
-            results = []
-            for _ in frames:
-                results.append(next(found))
-                advance(1)
-            store.write(index, results)
-
-
-@contextmanager
-def _team(job: Run) -> Iterator[Callable[[Iterable[int]], Iterator[PackedFrame]]]:
-    """Yield a function that analyses frames, several at a time, and gives the results in their order."""
-    workers = min(job.workers or cores(), len(job.series))
-    if workers == 1:
-        yield lambda frames: (_look(job, frame) for frame in frames)
-        return
-    with ThreadPoolExecutor(workers) as pool, one_thread_each():
-        try:
-            yield partial(_side_by_side, pool, partial(_look, job), 2 * workers)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _side_by_side(
-    pool: Executor, look: Callable[[int], PackedFrame], ahead: int, frames: Iterable[int]
-) -> Iterator[PackedFrame]:
-    """Yield the results of frames in their order, of which ``ahead`` are begun before they are asked for."""
-    begun: deque[Future[PackedFrame]] = deque()
-    for frame in frames:
-        begun.append(pool.submit(look, frame))
-        if len(begun) > ahead:
-            yield begun.popleft().result()
-    while begun:
-        yield begun.popleft().result()
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Keep torch and BLAS to one thread a worker: frames side by side use the cores better."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    torch = sys.modules.get("torch")  # of a pipeline without a network it stays unloaded
-    before = torch.get_num_threads() if torch else 1
-    with threadpool_limits(limits=1):
-        if torch:
-            torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            if torch:
-                torch.set_num_threads(before)
-
-
-def _look(job: Run, index: int) -> PackedFrame:
-    """Analyse one frame, with the warnings that the frame itself gives rise to, and pack what was found."""
-    micrograph = job.series[index]
-    warning = check_frame(micrograph.image, micrograph.name, index)
-    found = job.pipeline.frame(micrograph)
-    return pack(found if warning is None else replace(found, warnings=(warning, *found.warnings)))
+    frames = [frame for chunk in missing.values() for frame in chunk]
+    analysis = Analysis(pipeline=job.pipeline, series=job.series, settings=job.settings)
+    found: defaultdict[int, dict[int, PackedFrame]] = defaultdict(dict)
+    with (
+        progress_bar("frames", total=total, done=total - len(frames)) as advance,
+        closing(job.cluster.map(analysis, frames)) as results,
+    ):
+        for frame, result in results:
+            advance(1)
+            index = frame // job.chunk
+            found[index][frame] = result
+            if len(found[index]) == len(missing[index]):
+                whole = found.pop(index)
+                store.write(index, [whole[frame] for frame in missing[index]])
 
 
 def _require_content(series: Series) -> None:

@@ -18,7 +18,7 @@ from simulate.fields.imaging import FieldImage, FieldImaging
 from simulate.fields.recipe import FieldRecipe
 
 if TYPE_CHECKING:
-    from simulate.clusters.cluster import Cluster
+    from nanonet.workers.cluster import Cluster
 
 MANIFEST = "manifest.json"
 FORMAT = {"format": "nanonet-fields", "format_version": 1}
@@ -66,8 +66,8 @@ def generate_fields(
     InputError
         If the folder holds something else.
     """
-    from simulate.clusters.cluster import run
-    from simulate.clusters.local import Local
+    from nanonet.workers.cluster import run
+    from nanonet.workers.local import Local
 
     if n_structures < 1:
         raise InputError(f"n_structures must be at least 1, got {n_structures}")

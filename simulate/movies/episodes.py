@@ -11,8 +11,8 @@ import numpy as np
 
 from nanonet.provenance import versions
 from nanonet.records import InputError
-from simulate.clusters.cluster import Cluster
-from simulate.clusters.local import Local
+from nanonet.workers.cluster import Cluster
+from nanonet.workers.local import Local
 from simulate.imaging import Imaging, Microscope
 from simulate.movies.motion import Still
 from simulate.movies.process import Process

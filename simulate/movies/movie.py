@@ -19,8 +19,8 @@ from nanonet.io.lock import alone
 from nanonet.io.writers.movie import MovieFacts, write_movie
 from nanonet.provenance import versions
 from nanonet.records import InputError
-from simulate.clusters.cluster import Cluster, run
-from simulate.clusters.local import Local, one_thread
+from nanonet.workers.cluster import Cluster, run
+from nanonet.workers.local import Local, one_thread
 from simulate.imaging import Imaging, Microscope
 from simulate.movies.film import Film, MovieRecipe, States, plan_film
 from simulate.movies.states import TRACK, Stage, distinct_states, make_states, set_stage

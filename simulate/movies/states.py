@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from nanonet.records import InputError
-from simulate.clusters.cluster import Cluster, run
-from simulate.clusters.local import one_thread
+from nanonet.workers.cluster import Cluster, run
+from nanonet.workers.local import one_thread
 from simulate.imaging import Imaging
 from simulate.movies.track import Track, read_track
 from simulate.shards.arrays import read_arrays, write_arrays

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from nanonet.io.atomic import atomic_path
 from nanonet.records import InputError
-from simulate.clusters.cluster import Cluster
+from nanonet.workers.cluster import Cluster
 from simulate.imaging import Imaging, Microscope
 from simulate.preview.samples import draw_samples
 from simulate.shards.generate import generate

@@ -16,9 +16,9 @@ from jaxtyping import Float
 from nanonet.io.lock import alone
 from nanonet.provenance import versions
 from nanonet.records import InputError
-from simulate.clusters.cluster import Cluster, completed
-from simulate.clusters.local import Local, one_thread
-from simulate.clusters.progress import note
+from nanonet.workers.cluster import Cluster, completed
+from nanonet.workers.local import Local, one_thread
+from nanonet.workers.progress import note
 from simulate.imaging import Imaging, Microscope
 from simulate.shards.box import bounds, enclose
 from simulate.shards.manifest import LOCK, MANIFEST, begin, read_manifest, write_manifest

@@ -1,7 +1,7 @@
 """The engine with a pipeline of its own: resuming, warnings, and refusal of what is not its folder."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nanonet.io.chunks import PackedFrame
 from nanonet.io.lock import alone
 from nanonet.pipeline.conclusion import Conclusion
 from nanonet.pipeline.run import Run, run
@@ -23,7 +24,10 @@ from nanonet.records import (
     Stack,
     Table,
 )
+from nanonet.workers.cluster import Cluster
+from nanonet.workers.threads import Threads
 
+ALONE = Threads(workers=1)
 COLUMNS = (
     Column(name="frame", unit="", meaning="index"),
     Column(name="mean", unit="counts", meaning="mean"),
@@ -59,14 +63,24 @@ def series(count: int = 7) -> Series:
     )
 
 
-def job(pipeline: Means, output: Path, workers: int = 1, **settings: object) -> Run:
+@dataclass(frozen=True)
+class Backwards:
+    """Does the last job first."""
+
+    def map(
+        self, job: Callable[[int], PackedFrame], indices: Sequence[int]
+    ) -> Generator[tuple[int, PackedFrame], None, None]:
+        yield from ((index, job(index)) for index in reversed(indices))
+
+
+def job(pipeline: Means, output: Path, cluster: Cluster = ALONE, **settings: object) -> Run:
     return Run(
         pipeline=pipeline,
         series=series(),
         output=output,
         settings={"a": 1, **settings},
         chunk=2,
-        workers=workers,
+        cluster=cluster,
     )
 
 
@@ -83,26 +97,39 @@ def test_a_stopped_run_goes_on_after_its_last_chunk(tmp_path: Path) -> None:
     assert not (tmp_path / "run" / ".unfinished").exists()
 
 
-@pytest.mark.parametrize("workers", [2, 5])
-def test_frames_side_by_side_give_the_same_results_in_the_same_order(tmp_path: Path, workers: int) -> None:
+@pytest.mark.parametrize("cluster", [Threads(workers=2), Threads(workers=5), Backwards()])
+def test_the_order_in_which_frames_are_done_changes_no_byte(tmp_path: Path, cluster: Cluster) -> None:
     run(job(Means(), tmp_path / "alone"))
-    run(job(Means(), tmp_path / "together", workers=workers))
-    for name in ("particles.csv", "summary.csv"):
+    run(job(Means(), tmp_path / "together", cluster))
+    for name in ("particles.csv", "summary.csv", "labels.tif"):
         alone_, together = (tmp_path / folder / name for folder in ("alone", "together"))
         assert alone_.read_bytes() == together.read_bytes()
 
 
-def test_a_run_that_is_stopped_side_by_side_loses_its_last_chunk_only(tmp_path: Path) -> None:
+def test_chunks_are_stored_once_they_are_whole_in_any_order(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(job(Means(fail_at={5}), tmp_path / "run", workers=2))
+        run(job(Means(fail_at={2}), tmp_path / "run", Backwards()))
     second = Means()
     run(job(second, tmp_path / "run"))
+    assert second.seen == [0, 1, 2, 3]
+
+
+def test_a_run_that_is_stopped_side_by_side_keeps_what_was_whole(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(job(Means(fail_at={5}), tmp_path / "run", Threads(workers=2)))
+    second = Means()
+    run(job(second, tmp_path / "run"))
+    assert second.seen in ([4, 5], [4, 5, 6])  # the last frame is a chunk of its own, and may have been begun
+
+
+def test_a_run_goes_on_in_another_place(tmp_path: Path) -> None:
+    first = replace(job(Means(fail_at={5}), tmp_path / "run"), settings={"a": 1, "workers": 1, "cluster": {}})
+    with pytest.raises(KeyboardInterrupt):
+        run(first)
+    second = Means()
+    moved = {"a": 1, "workers": 2, "cluster": {"scheduler": "tcp://here:1"}}
+    run(replace(job(second, tmp_path / "run"), settings=moved))
     assert second.seen == [4, 5, 6]
-
-
-def test_less_than_one_worker_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="workers"):
-        run(job(Means(), tmp_path / "run", workers=0))
 
 
 def test_a_damaged_chunk_is_made_anew(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from nanonet.data.symmetry import transform
 from nanonet.records import InputError
-from simulate.clusters.local import Local
+from nanonet.workers.local import Local
 from simulate.draw import ColumnSampler
 from simulate.draw_frames import FrameSampler, state_path
 from simulate.environments import AmorphousCarbon

@@ -14,7 +14,7 @@ from stand_in_imaging import Dust, Heap, Shadow
 
 from nanonet.configuration import build
 from nanonet.records import InputError
-from simulate.clusters.local import Local
+from nanonet.workers.local import Local
 from simulate.environments import AmorphousCarbon
 from simulate.shards.box import BEAM_MARGIN, bounds, enclose
 from simulate.shards.generate import Plan, attempt, generate, write_structure
@@ -200,8 +200,8 @@ SLOW_RUN = """
 import sys
 from pathlib import Path
 from stand_in_imaging import Dust, Heap, Shadow
-from simulate.clusters.dask import Dask
-from simulate.clusters.local import Local
+from nanonet.workers.dask import Dask
+from nanonet.workers.local import Local
 from simulate.shards.generate import generate
 
 if __name__ == "__main__":

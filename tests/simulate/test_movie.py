@@ -15,7 +15,7 @@ import pytest
 
 from nanonet.io import read_series
 from nanonet.records import InputError
-from simulate.clusters.local import Local
+from nanonet.workers.local import Local
 from simulate.environments import AmorphousCarbon
 from simulate.movies.film import Film, MovieRecipe, Scanning, plan_film
 from simulate.movies.motion import Approach, Tumbling

@@ -13,8 +13,8 @@ import pytest
 from nanonet.atomic_columns.likelihood import Places, read_likelihood
 from nanonet.configuration import build, compose
 from nanonet.records import InputError, Micrograph
+from nanonet.workers.local import Local
 from simulate.camera.detector import Detector
-from simulate.clusters.local import Local
 from simulate.defects.surface import RaggedEnds
 from simulate.in_plane import neighbours, spacing, turn_between, turned
 from simulate.movies.settings import value_of, with_value

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from nanonet.records import InputError
-from simulate.clusters.dask import distribute
+from nanonet.workers.dask import distribute
 
 if TYPE_CHECKING:
     from dask_jobqueue import SLURMCluster
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 class Slurm:
     """Jobs of a SLURM queue; one that ends before all is done is replaced.
 
-    Run it where sbatch is, with the output on a disk that the nodes share.
+    Run it where sbatch is, with what the jobs read and write on a disk that the nodes share.
 
     Parameters
     ----------
@@ -68,8 +68,10 @@ class Slurm:
         Raises
         ------
         InputError
-            If there is no SLURM here, or as `simulate.clusters.dask.distribute` raises it.
+            If there is no SLURM here, or as `nanonet.workers.dask.distribute` raises it.
         """
+        if not indices:
+            return
         if shutil.which("sbatch") is None:
             raise InputError("there is no sbatch here: run cluster=slurm where jobs are submitted to SLURM")
         from distributed import Client

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TypeVar
+
+from nanonet.workers.pool import side_by_side
 
 # No import of numpy here, directly or through others: `_begin` must come before it in a new process.
 
@@ -51,14 +54,12 @@ class Local:
             return
         pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin)
         try:
-            futures = {pool.submit(job, index): index for index in indices}
-            for future in as_completed(list(futures)):
-                yield futures.pop(future), future.result()
+            yield from side_by_side(pool, workers, job, indices)
         except BrokenProcessPool as error:
             from nanonet.records import InputError
 
             raise InputError(
-                "a simulating process was killed, perhaps for want of memory: what is done is kept; run "
+                "a worker process was killed, perhaps for want of memory: what is done is kept; run "
                 "again with fewer workers"
             ) from error
         finally:
@@ -82,11 +83,19 @@ def cores() -> int:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep linear algebra on one thread: one process a core is faster, and sums keep their order."""
+    """Keep linear algebra and torch to one thread: one job a core is faster, and sums keep their order."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+    torch = sys.modules.get("torch")  # where nothing needs it, it stays unloaded
+    before = torch.get_num_threads() if torch else 1
     with threadpool_limits(limits=1):
-        yield
+        if torch:
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            if torch:
+                torch.set_num_threads(before)
 
 
 def _begin() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nanonet.provenance import versions
 from nanonet.records import InputError
-from simulate.clusters.local import cores, require_workers
+from nanonet.workers.local import cores, require_workers
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -33,7 +33,7 @@ class Dask:
     ----------
     scheduler
         Address of a cluster that is running (tcp://host:8786); None starts one on this machine. Its workers
-        should have one thread each, and see the output folder under the same path.
+        should have one thread each, and see the files that the jobs read or write under the same path.
     workers
         Processes of the cluster that is started here; None for one a core.
     timeout
@@ -58,11 +58,13 @@ class Dask:
             If no scheduler or worker answers, workers have other versions than this process, or one job kills
             one worker after another.
         """
-        with self._client() as client:
+        if not indices:
+            return
+        with self._client(len(indices)) as client:
             yield from distribute(client, job, indices)
 
     @contextmanager
-    def _client(self) -> Iterator[Client]:
+    def _client(self, n_jobs: int) -> Iterator[Client]:
         from distributed import Client, LocalCluster
 
         if self.scheduler is not None:
@@ -70,7 +72,7 @@ class Dask:
                 yield client
             return
         local = LocalCluster(
-            n_workers=self.workers or cores(),
+            n_workers=min(self.workers or cores(), n_jobs),
             threads_per_worker=1,
             processes=True,
             memory_limit=0,  # a worker that dask pauses for its memory would never go on
@@ -144,15 +146,15 @@ def on_worker(job: Callable[[int], Result], wanted: Mapping[str, str], index: in
     Raises
     ------
     InputError
-        If they are not: the same seed would not give the same bytes.
+        If they are not: the same job would not give the same bytes.
     """
     found = _versions_here()
     other = [name for name in wanted if found.get(name) != wanted[name]]
     if other:
         name = other[0]
         raise InputError(
-            f"a worker has {name} {found.get(name, '(none)')}, this process {wanted[name]}: the same seed "
-            "would make other data; install the same versions on both"
+            f"a worker has {name} {found.get(name, '(none)')}, this process {wanted[name]}: the same job "
+            "would give other results; install the same versions on both"
         )
     with _ONE_AT_A_TIME:
         return index, job(index)

@@ -10,11 +10,12 @@ import pytest
 from stand_in_imaging import Dust, Heap, Shadow, die_once
 
 from nanonet.records import InputError
-from simulate.clusters.cluster import completed, run
-from simulate.clusters.dask import Dask, distribute, on_worker
-from simulate.clusters.local import Local, cores
-from simulate.clusters.progress import duration, progress
-from simulate.clusters.slurm import Slurm, lifetime
+from nanonet.workers.cluster import completed, run
+from nanonet.workers.dask import Dask, distribute, on_worker
+from nanonet.workers.local import Local, cores
+from nanonet.workers.progress import duration, progress
+from nanonet.workers.slurm import Slurm, lifetime
+from nanonet.workers.threads import Threads
 from simulate.shards.generate import generate
 from simulate.shards.store import find_shards
 
@@ -52,7 +53,7 @@ def test_results_keep_their_order_and_progress_goes_to_stderr(capfd):
 
 
 def test_a_log_gets_a_line_now_and_then_with_the_time_left(capfd, monkeypatch):
-    monkeypatch.setattr("simulate.clusters.progress.LOG_INTERVAL", 0.0)
+    monkeypatch.setattr("nanonet.workers.progress.LOG_INTERVAL", 0.0)
     with progress("waves", 10, 7) as advance:
         advance()
         time.sleep(0.05)
@@ -72,11 +73,12 @@ def test_a_terminal_gets_a_bar(capfd, monkeypatch):
     assert "an hour" in err
 
 
-def test_no_jobs_are_done_at_once():
-    assert run(square, [], cluster=Local(workers=2), title="waves") == []
+@pytest.mark.parametrize("cluster", [Local(workers=2), Dask(scheduler="tcp://127.0.0.1:9"), Slurm()])
+def test_no_jobs_are_done_at_once_and_no_worker_is_asked(cluster):
+    assert run(square, [], cluster=cluster, title="waves") == []
 
 
-@pytest.mark.parametrize("kind", [Local, Dask])
+@pytest.mark.parametrize("kind", [Threads, Local, Dask])
 def test_no_workers_are_refused(kind):
     with pytest.raises(InputError, match="workers must be at least 1"):
         kind(workers=0)

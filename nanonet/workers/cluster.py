@@ -1,4 +1,4 @@
-"""What every place to run simulations has in common."""
+"""What every place to do jobs has in common."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import Protocol, TypeVar
 
-from simulate.clusters.progress import progress
+from nanonet.workers.progress import progress
 
 Result = TypeVar("Result")
 
 
 class Cluster(Protocol):
-    """Does independent jobs, each in a process that does nothing else meanwhile."""
+    """Does independent jobs; where they are done in other processes, each does one at a time."""
 
     def map(
         self, job: Callable[[int], Result], indices: Sequence[int]
@@ -24,7 +24,7 @@ class Cluster(Protocol):
         Parameters
         ----------
         job
-            Can be pickled; may be begun again where a worker died.
+            Can be pickled, where it is done in other processes; may be begun again where a worker died.
         """
 
 
