@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,8 +10,9 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from nanonet.measure.border import Field, border_weights
-from nanonet.measure.columns import length_unit
-from nanonet.records import Estimate, ParticleTable
+from nanonet.measure.columns import LengthUnit, length_unit
+from nanonet.measure.overlap import overlap_weights
+from nanonet.records import Estimate, ImageTable, ParticleTable
 
 _RESAMPLES = 1000
 _FEWEST = 4
@@ -31,23 +32,25 @@ class _Sample:
     weight: Float[np.ndarray, " n"]
 
 
-def summarise(table: ParticleTable, fields: Mapping[str, Field] | None = None) -> tuple[Estimate, ...]:
+def summarise(table: ParticleTable, images: ImageTable | None = None) -> tuple[Estimate, ...]:
     """Return the number of particles, and mean, median and spread of their sizes.
 
-    Particles that touch the border of the frame are counted but have no part in sizes and shapes. The 90 %
+    Particles that touch the border of the frame are counted but have no part in sizes and shapes, nor do
+    those of confidence 0, which are not single particles. The 90 %
     intervals are percentiles of a bootstrap that resamples what is independent: whole images where there are
     4 or more, else whole tracks where frames are linked (the frames of a movie show the same particles), else
     particles. With fewer than 4 of these there is no interval, and the note says so. Sizes come raw and,
-    where the frames are known, corrected for the border, which large particles touch more often
-    (`nanonet.measure.border`).
+    where the images are given, corrected for the border, which large particles touch more often
+    (`nanonet.measure.border`), and, where some could not be told apart, for overlap too, which hides large
+    ones more often (`nanonet.measure.overlap`).
 
     Parameters
     ----------
-    fields
-        (y, x) lengths of the frames of each image, in the unit of the table; None where not known.
+    images
+        Those that the particles are of.
     """
     unit = length_unit(table)
-    whole = table.data[~table.data["touches_border"]]
+    whole = table.data[~table.data["touches_border"] & (table.data["confidence"] != 0)]
     sample = _sample(whole)
     note = f"of {len(whole)} particles that do not touch the border; {_how(sample)}"
     diameter = f"equivalent_diameter_{unit}"
@@ -63,17 +66,43 @@ def summarise(table: ParticleTable, fields: Mapping[str, Field] | None = None) -
         _estimate(sample, column, statistic, name=name, unit=of, note=note)
         for name, column, of, statistic in wanted
     ]
-    if fields is not None:
-        weight = border_weights(whole, fields, unit)
+    for correction, weight in _corrections(whole, images, diameter):
         weighted = replace(sample, weight=weight / weight.mean())
         sizes += [
-            _estimate(
-                weighted, column, statistic, name=f"{name}, corrected for the border", unit=of, note=note
-            )
+            _estimate(weighted, column, statistic, name=f"{name}, {correction}", unit=of, note=note)
             for name, column, of, statistic in wanted
             if column == diameter
         ]
     return (*_numbers(table), *sizes)
+
+
+def _corrections(
+    whole: pd.DataFrame, images: ImageTable | None, diameter: str
+) -> Iterator[tuple[str, Float[np.ndarray, " n"]]]:
+    """Yield what sizes can be corrected for, and the weight of each particle then."""
+    if images is None:
+        return
+    unit: LengthUnit = "nm" if diameter.endswith("_nm") else "px"
+    weight = border_weights(whole, _fields(images, unit), unit)
+    yield "corrected for the border", weight
+    hidden = _unresolved(images)
+    if hidden > 0:
+        overlap = overlap_weights(whole[diameter].to_numpy(dtype=float), weight, hidden)
+        yield "corrected for border and overlap", weight * overlap
+
+
+def _fields(images: ImageTable, unit: LengthUnit) -> Mapping[str, Field]:
+    rows = images.data.drop_duplicates("image")
+    lengths = zip(rows[f"height_{unit}"].astype(float), rows[f"width_{unit}"].astype(float), strict=True)
+    return dict(zip(rows["image"].astype(str), lengths, strict=True))
+
+
+def _unresolved(images: ImageTable) -> float:
+    """Return the share of the particles' area in all images that could not be told apart; 0 if not known."""
+    known = images.data[images.data["unresolved"].notna()]
+    frame = known.filter(regex="^(height|width)_").prod(axis=1)
+    hidden, seen = (float((known[column] * frame).sum()) for column in ("unresolved", "covered"))
+    return hidden / (hidden + seen) if hidden else 0.0
 
 
 def _numbers(table: ParticleTable) -> tuple[Estimate, ...]:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
-from nanonet.measure.border import Field
 from nanonet.measure.film import Film
+from nanonet.measure.images import describe
 from nanonet.measure.statistics import summarise
 from nanonet.measure.track_columns import ParticleEventTable, TrackTable
 from nanonet.measure.track_statistics import summarise_tracks
 from nanonet.pipeline.conclusion import Conclusion
-from nanonet.records import FrameResult, LabelMap, Micrograph, ParticleTable, Series, Stack, Table
+from nanonet.records import FrameResult, ImageTable, LabelMap, Micrograph, ParticleTable, Series, Table
 from nanonet.report.particle_figures import particle_figures
 from nanonet.report.track_figures import track_figures
 
@@ -31,38 +31,38 @@ class Particles:
         """Return the particles of one frame, and their instance map."""
         label_map = self.segment(micrograph)
         table = self.measure(micrograph, label_map)
-        return FrameResult(frame=micrograph.frame, tables=(table,), maps={"labels": label_map.labels})
+        return FrameResult(
+            frame=micrograph.frame,
+            tables=(table, describe(micrograph, label_map, table)),
+            maps={"labels": label_map.labels},
+        )
 
     def conclude(self, tables: Mapping[str, Table], series: Series) -> Conclusion:
         """Link the particles of a movie and follow them through time, and sum up."""
-        particles = cast(ParticleTable, tables["particles"])
-        fields = {stack.name: _field(stack) for stack in series.stacks}
+        particles, images = cast(ParticleTable, tables["particles"]), cast(ImageTable, tables["images"])
         if not series.is_movie:
             return Conclusion(
-                tables=(particles,),
-                estimates=summarise(particles, fields),
+                tables=(particles, images),
+                estimates=summarise(particles, images),
                 figures=particle_figures(particles),
             )
         particles = self.link(particles)
         film = _film(series)
         sizes = particle_figures(particles, film.frame_time)
         if particles.data["track_id"].isna().any():
-            return Conclusion(tables=(particles,), estimates=summarise(particles, fields), figures=sizes)
+            estimates = summarise(particles, images)
+            return Conclusion(tables=(particles, images), estimates=estimates, figures=sizes)
         tracks, events = self.follow(particles, film)
         return Conclusion(
-            tables=(particles, tracks, events),
-            estimates=(*summarise(particles, fields), *summarise_tracks(tracks, events)),
+            tables=(particles, images, tracks, events),
+            estimates=(*summarise(particles, images), *summarise_tracks(tracks, events)),
             figures=(*sizes, *track_figures(particles, tracks, events, film.frame_time)),
         )
 
 
 def _film(series: Series) -> Film:
+    """Return what to know of a movie; lengths in nm, in pixels where it has no pixel size."""
     only = series.stacks[0]
-    return Film(frames=len(series), frame_time=only.frame_time, field=_field(only))
-
-
-def _field(stack: Stack) -> Field:
-    """Return the lengths of a stack's frames in nm, in pixels where it has no pixel size."""
-    _, height, width = stack.shape
-    pixel = 1.0 if stack.pixel_size is None else stack.pixel_size / 10.0
-    return height * pixel, width * pixel
+    _, height, width = only.shape
+    pixel = 1.0 if only.pixel_size is None else only.pixel_size / 10.0
+    return Film(frames=len(series), frame_time=only.frame_time, field=(height * pixel, width * pixel))

@@ -33,12 +33,20 @@ class LabelMap:
     separated
         (n,) True where particle i + 1 was cut from a touching neighbour.
     confidence
-        (n,) chance that the particle is real, 0..1; NaN where the method gives none.
+        (n,) chance that the particle is real, 0..1; NaN where the method gives none. 0 is what the separation
+        was asked to keep although it breaks its rule of what a single particle is.
+    unresolved
+        Share of the frame, 0..1, in overlapping particles that could not be told apart, dropped or kept; None
+        where the method does not tell.
+    note
+        How settings were chosen where the image decides them, for the user to read.
     """
 
     labels: Int[np.ndarray, "y x"]
     separated: Bool[np.ndarray, " n"]
     confidence: Float[np.ndarray, " n"]
+    unresolved: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,6 +53,12 @@ class ParticleTable(Table):
     stem = "particles"
 
 
+class ImageTable(Table):
+    """images.csv: one row an image, or frame of a movie, in which particles were sought."""
+
+    stem = "images"
+
+
 class ColumnTable(Table):
     """columns.csv: one row an atomic column and frame."""
 

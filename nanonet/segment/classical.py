@@ -116,14 +116,16 @@ def segment(
     )
     labels, number = _with_rest(parts.labels, mask, coarse.smallest), len(parts.separated)
     chance = confidence(smooth, labels, threshold=start, sigma=coarse.sigma)
-    chance[number:] = np.nan
-    separated = np.pad(parts.separated, (0, len(chance) - number))
-    found = LabelMap(labels=labels, separated=separated, confidence=chance)
-    found = _only(found, ~(chance < minimum_confidence))
+    rest = len(chance) - number
+    separated, flagged = (np.pad(which, (0, rest)) for which in (parts.separated, parts.flagged))
+    keep = ~(chance < minimum_confidence)
+    chance[flagged], chance[number:] = 0.0, np.nan
+    found = _only(LabelMap(labels=labels, separated=separated, confidence=chance), keep)
     labels = _outlined(found.labels, smooth, lengths.sigma, block, micrograph.image.shape)
     area = np.bincount(labels.ravel(), minlength=len(found.confidence) + 1)[1:]
     real = (area >= disc_area(lengths.smallest)) & ~np.isnan(found.confidence)
-    return _only(replace(found, labels=labels), real)
+    unresolved = float(area[~(found.confidence > 0)].sum() / labels.size)
+    return replace(_only(replace(found, labels=labels), real), unresolved=unresolved)
 
 
 def _with_rest(

@@ -84,10 +84,12 @@ def segment(
     number = len(parts.separated)
     area = np.bincount(parts.labels.ravel(), minlength=number + 1)[1:]
     inside = np.bincount(parts.labels.ravel(), probability.ravel(), minlength=number + 1)[1:]
+    dropped = np.count_nonzero(mask & (parts.labels == 0))
     return LabelMap(
         labels=parts.labels.astype(np.int32),
         separated=parts.separated,
-        confidence=inside / np.maximum(area, 1),
+        confidence=np.where(parts.flagged, 0.0, inside / np.maximum(area, 1)),
+        unresolved=float(dropped + area[parts.flagged].sum()) / mask.size,
     )
 
 

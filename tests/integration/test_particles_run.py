@@ -84,6 +84,7 @@ MOVIE = {"tracks.csv", "particle_events.csv"}
 FILES = {
     "report.html",
     "particles.csv",
+    "images.csv",
     "labels.tif",
     "summary.csv",
     "data_dictionary.csv",

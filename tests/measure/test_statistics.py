@@ -6,8 +6,10 @@ import pytest
 
 from nanonet.measure.border import border_weights
 from nanonet.measure.columns import particle_columns
+from nanonet.measure.images import describe, image_columns
+from nanonet.measure.properties import measure
 from nanonet.measure.statistics import summarise
-from nanonet.records import Estimate, ParticleTable
+from nanonet.records import Estimate, ImageTable, LabelMap, Micrograph, ParticleTable
 
 
 def sample(diameters: np.ndarray, images: list[str] | None = None, **columns: object) -> ParticleTable:
@@ -21,6 +23,14 @@ def sample(diameters: np.ndarray, images: list[str] | None = None, **columns: ob
     for name, values in columns.items():
         data[name] = values
     return ParticleTable(data=data, columns=described)
+
+
+def frames(names: list[str], size: float, covered: float = 0.1, unresolved: float = 0.0) -> ImageTable:
+    """Return square images of a size [nm]."""
+    described = image_columns("nm")
+    data = pd.DataFrame({"image": names, "frame": range(len(names)), "particles": 1, "touching_border": 0})
+    data = data.assign(height_nm=size, width_nm=size, covered=covered, unresolved=unresolved, note="")
+    return ImageTable(data=data, columns=described)
 
 
 def named(table: ParticleTable) -> dict[str, Estimate]:
@@ -117,8 +127,8 @@ def planted(size: float, rng: np.random.Generator) -> ParticleTable:
 
 def test_sizes_are_corrected_for_large_particles_that_the_border_cuts() -> None:
     table = planted(100.0, np.random.default_rng(2))
-    fields = {f"{image}.tif": (100.0, 100.0) for image in range(60)}
-    found = {estimate.name: estimate for estimate in summarise(table, fields)}
+    images = frames([f"{image}.tif" for image in range(60)], 100.0)
+    found = {estimate.name: estimate for estimate in summarise(table, images)}
     true = (40 + 2 * 5) / 3
     raw = found["mean equivalent diameter"]
     corrected = found["mean equivalent diameter, corrected for the border"]
@@ -133,11 +143,44 @@ def test_sizes_are_corrected_for_large_particles_that_the_border_cuts() -> None:
 def test_small_particles_need_no_correction_and_none_is_made_where_frames_are_not_known() -> None:
     diameters = np.random.default_rng(3).normal(10, 1, 50)
     table = sample(diameters, perimeter_nm=np.pi * diameters, convexity=1.0)
-    found = {e.name: e for e in summarise(table, {"a.tif": (1e5, 1e5)})}
+    found = {e.name: e for e in summarise(table, frames(["a.tif"], 1e5))}
     for name in ("mean", "median"):
         corrected = found[f"{name} equivalent diameter, corrected for the border"]
         assert corrected.value == pytest.approx(found[f"{name} equivalent diameter"].value, rel=0.01)
     assert not any("corrected" in estimate.name for estimate in summarise(table))
+
+
+def test_what_could_not_be_told_apart_makes_large_particles_count_more() -> None:
+    diameters = np.repeat([5.0, 20.0], 50)
+    table = sample(diameters, perimeter_nm=np.pi * diameters, convexity=1.0)
+    name = "mean equivalent diameter, corrected for border and overlap"
+    assert name not in {e.name for e in summarise(table, frames(["a.tif"], 1e5))}
+    assert name not in {e.name for e in summarise(table, frames(["a.tif"], 1e5, unresolved=np.nan))}
+    some, more = (
+        next(e for e in summarise(table, frames(["a.tif"], 1e5, unresolved=share)) if e.name == name)
+        for share in (0.02, 0.05)
+    )
+    assert 12.5 < some.value < more.value < 20
+
+
+def test_what_is_no_single_particle_is_in_no_size() -> None:
+    found = named(sample(np.array([10.0, 10.0, 50.0]), confidence=[np.nan, 0.8, 0.0]))
+    assert found["mean equivalent diameter"].value == 10.0
+    assert found["particles"].value == 3
+
+
+def test_an_image_is_described_by_what_is_in_it() -> None:
+    labels = np.zeros((40, 50), dtype=np.int32)
+    labels[5:15, 5:15], labels[30:, 30:45] = 1, 2
+    found = LabelMap(
+        labels=labels, separated=np.zeros(2, bool), confidence=np.array([0.9, 0.0]), unresolved=0.075
+    )
+    micrograph = Micrograph(image=np.ones((40, 50), np.float32), name="a.tif", pixel_size=2.0)
+    row = describe(micrograph, found, measure(micrograph, found)).data.iloc[0]
+    assert (row["particles"], row["touching_border"]) == (2, 1)
+    assert (row["height_nm"], row["width_nm"]) == (8.0, 10.0)
+    assert row["covered"] == pytest.approx(0.05)
+    assert row["unresolved"] == 0.075
 
 
 def test_the_weight_of_a_long_particle_is_the_mean_over_its_directions() -> None:

@@ -157,6 +157,24 @@ def test_bad_settings_are_named(wrong: dict, message: str) -> None:
         segment(micrograph, **wrong)
 
 
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_cannot_be_told_apart_is_counted_whether_it_is_kept_or_not(keep: bool) -> None:
+    """Two discs that overlap beyond what UECS separates, and one alone."""
+    from functools import partial
+
+    from nanonet.segment.uecs import separate
+
+    y, x = np.mgrid[:200, :320]
+    one = np.hypot(y - 100, x - 260) < 25
+    pair = np.minimum(np.hypot(y - 120, x - 80), np.hypot(y - 75, x - 120)) < 34
+    micrograph = Micrograph(image=counts(one | pair, dose=400.0), name="pair")
+    found = segment(micrograph, separate=partial(separate, keep=keep, fewest_pixels=2500))
+    assert found.unresolved == pytest.approx(pair.mean(), rel=0.1)
+    assert found.labels.max() == 1 + keep
+    assert sorted(found.confidence > 0) == [False] * keep + [True]
+    assert segment(micrograph, separate=unseparated).unresolved == 0
+
+
 @pytest.mark.real_data
 def test_gold_with_visible_lattice_comes_out_as_whole_particles(real_data: Path) -> None:
     from rsciio.emd import file_reader
