@@ -30,7 +30,8 @@ from rich.progress import track
 
 from nanonet.data.labelled_images import LabelledImages
 from nanonet.data.split import split_structures
-from nanonet.metrics.instances import MaskCounts, mask_counts, match_instances
+from nanonet.instances import match_instances
+from nanonet.metrics.mask_counts import MaskCounts, mask_counts
 from nanonet.records import Micrograph
 
 LABELLED = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "emps_train"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nanonet.data.particle_masks import ParticleMaskDataset
-from nanonet.metrics.instances import MaskCounts, mask_counts
+from nanonet.metrics.mask_counts import MaskCounts, mask_counts
 from nanonet.records import Estimate
 
 _EVERY = 7

@@ -11,10 +11,10 @@ import yaml
 
 from nanonet.atomic_columns.network import read_depth
 from nanonet.cli.main import main
+from nanonet.instances import match_instances
 from nanonet.io import read_series
 from nanonet.io.writers.images import write_tif
 from nanonet.metrics.columns import ColumnScore, score_columns
-from nanonet.metrics.instances import match_instances
 from nanonet.records import ColumnSample, Micrograph, TrainedNetwork
 from nanonet.segment.network import segment
 from nanonet.train.checkpoint import WEIGHTS, ZOO, load_network

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from nanonet.metrics.instances import mask_counts, match_instances
+from nanonet.instances import match_instances
+from nanonet.metrics.mask_counts import mask_counts
 
 
 def test_what_is_the_same_is_matched_whatever_its_number():
