@@ -22,6 +22,7 @@ def run(call: Call) -> None:
     from omegaconf import OmegaConf
 
     from nanonet.configuration import build, compose
+    from nanonet.pipeline.extras import EXTRAS
     from nanonet.pipeline.run import Run
     from nanonet.pipeline.run import run as run_pipeline
 
@@ -38,7 +39,7 @@ def run(call: Call) -> None:
         settings=settings,
         chunk=config.chunk,
         cluster=build(config.cluster),
-        xlsx=config.report.xlsx,
+        extras=tuple(write for name, write in EXTRAS.items() if config.report[name]),
         command=shlex.join(["nanonet", "infer", *call.words]),
     )
     path = run_pipeline(job)

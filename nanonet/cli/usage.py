@@ -28,6 +28,7 @@ _KEYS = {
         "truth=…": "a table of true columns to compare with",
         "workers=2": "frames at the same time; cluster=dask or cluster=slurm for other machines",
         "report.xlsx=true": "all tables also as one workbook",
+        "report.png=true": "pictures of the frames with what was found in them",
     },
     "train": {
         "shards=…": "folder that nanonet simulate wrote",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pandas as pd
 from nanonet.io.atomic import atomic_path
 from nanonet.io.chunks import ChunkStore
 from nanonet.io.writers.images import write_tif
-from nanonet.io.writers.tables import write_csv, write_data_dictionary, write_workbook
+from nanonet.io.writers.tables import write_csv, write_data_dictionary
 from nanonet.pipeline.conclusion import Conclusion, Pipeline, summary_table
 from nanonet.provenance import to_json
 from nanonet.records import ColumnTable, FrameResult, InputError, Provenance, Series, Table
@@ -42,6 +42,10 @@ class Finished:
         return self.results.results(self.chunks, maps)
 
 
+Extra = Callable[[Path, Finished, Conclusion], None]
+"""Writes what was asked for besides, into the folder of a run."""
+
+
 def is_finished(output: Path, fingerprint: str, unfinished: str) -> bool:
     """Return whether ``output`` holds the whole of the same run; nothing is ever overwritten.
 
@@ -67,7 +71,7 @@ def is_finished(output: Path, fingerprint: str, unfinished: str) -> bool:
     return True
 
 
-def write_outputs(output: Path, pipeline: Pipeline, finished: Finished, *, xlsx: bool) -> None:
+def write_outputs(output: Path, pipeline: Pipeline, finished: Finished, extras: Sequence[Extra] = ()) -> None:
     """Conclude from all frames and write everything; provenance.json comes last and marks the run whole."""
     joined, warnings = _join(finished)
     conclusion = pipeline.conclude(joined, finished.series)
@@ -75,9 +79,9 @@ def write_outputs(output: Path, pipeline: Pipeline, finished: Finished, *, xlsx:
     for table in tables:
         write_csv(output / f"{table.stem}.csv", table)
     write_data_dictionary(output / "data_dictionary.csv", tables)
-    if xlsx:
-        write_workbook(output / "results.xlsx", tables)
     _write_maps(output, finished)
+    for extra in extras:
+        extra(output, finished, replace(conclusion, tables=tables))
     settings = _yaml(finished.provenance.config)
     _write_text(output / "config.yaml", settings)
     notes = _notes(finished.series)
@@ -143,13 +147,14 @@ def _write_maps(output: Path, finished: Finished) -> None:
     first = next(finished.frames(), None)
     for stem in first.maps if first is not None else ():
         pages = finished.results.pages(finished.chunks, stem)
-        for stack, name in zip(finished.series.stacks, _map_names(finished.series, stem), strict=True):
+        for stack, name in zip(finished.series.stacks, map_names(finished.series, stem), strict=True):
             path = output / name
             path.parent.mkdir(parents=True, exist_ok=True)
             write_tif(path, (next(pages) for _ in range(len(stack))), pixel_size=stack.pixel_size)
 
 
-def _map_names(series: Series, stem: str) -> list[str]:
+def map_names(series: Series, stem: str) -> list[str]:
+    """Return the files that the maps of a series go to: one of a movie, stem/NAME.tif for each image."""
     if not series.is_folder:
         return [f"{stem}.tif"]
     stems = Counter(Path(stack.name).stem for stack in series.stacks)

@@ -15,7 +15,7 @@ from nanonet.io.chunks import ChunkStore, PackedFrame
 from nanonet.io.lock import alone
 from nanonet.pipeline.analysis import Analysis
 from nanonet.pipeline.conclusion import Pipeline
-from nanonet.pipeline.outputs import Finished, is_finished, write_outputs
+from nanonet.pipeline.outputs import Extra, Finished, is_finished, write_outputs
 from nanonet.pipeline.progress import progress_bar
 from nanonet.provenance import collect, fingerprint
 from nanonet.records import InputError, Series
@@ -40,6 +40,8 @@ class Run:
         Frames between two saves.
     cluster
         Where frames are analysed.
+    extras
+        What is written besides what every run leaves behind.
     """
 
     pipeline: Pipeline
@@ -48,7 +50,7 @@ class Run:
     settings: Mapping[str, Any]
     chunk: int = 8
     cluster: Cluster = field(default_factory=Threads)
-    xlsx: bool = False
+    extras: tuple[Extra, ...] = ()
     command: str = ""
 
 
@@ -74,7 +76,7 @@ def run(job: Run) -> Path:
     )
     with alone(store.folder):
         _fill(store, job)
-        write_outputs(job.output, job.pipeline, finished, xlsx=job.xlsx)
+        write_outputs(job.output, job.pipeline, finished, job.extras)
     store.remove()
     return job.output
 

@@ -222,7 +222,11 @@ def test_a_folder_of_unlike_images_gives_a_label_map_each(tmp_path, infer) -> No
     write_tif(folder / "one.tif", frames[:1], pixel_size=2.0)
     write_tif(folder / "two.tif", frames[1:, :150, :140], pixel_size=4.0)
     code, _, err = infer(
-        "pipeline=particles", f"input={folder}", f"output={tmp_path / 'run'}", "report.xlsx=true"
+        "pipeline=particles",
+        f"input={folder}",
+        f"output={tmp_path / 'run'}",
+        "report.xlsx=true",
+        "report.png=true",
     )
     assert code == 0, err
     assert sorted(path.name for path in (tmp_path / "run" / "labels").iterdir()) == ["one.tif", "two.tif"]
@@ -232,6 +236,8 @@ def test_a_folder_of_unlike_images_gives_a_label_map_each(tmp_path, infer) -> No
     sizes = table.groupby("image")["equivalent_diameter_nm"].max()
     assert sizes["two.tif"] == pytest.approx(2 * sizes["one.tif"], rel=0.05)
     assert (tmp_path / "run" / "results.xlsx").stat().st_size > 5000
+    pictures = sorted(path.name for path in (tmp_path / "run" / "pictures").iterdir())
+    assert pictures == ["one.png", "sizes.png", "two.png"]
 
 
 def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
