@@ -1,4 +1,4 @@
-"""How thick a solid is along the beam: exact where it is convex and known by its surfaces."""
+"""How thick a solid is along the beam: exact where it is made of convex pieces known by their surfaces."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
+from simulate.structures.outliers import Cut, Moved, Pair
 from simulate.structures.solids import Capsule, Ellipsoid, Grain, Polyhedron, Solid
 
 SAMPLES = 48
@@ -41,15 +42,75 @@ def thickness_along(
         (g, n) Å; a sum over g is that of the solid.
     """
     parts = tuple(solid.grains if grains is None else grains) or (Grain(),)
-    start = np.column_stack([points, np.zeros(len(points))]) @ rotation
-    rays = (start.astype(np.float32), np.asarray(rotation[2], dtype=np.float32))
-    surface = _surface(solid, rays)
-    if surface is None:
+    rays = _rays(rotation, points)
+    surfaces = _surfaces(solid, rays)
+    if surfaces is None:
         return _sampled(solid, rays, parts)
-    crossed = [
-        _within(surface, _between(grain.normals, np.zeros(len(grain.normals)), rays)) for grain in parts
-    ]
-    return np.stack([np.maximum(leave - enter, 0.0) for enter, leave in crossed])
+    found = []
+    for grain in parts:
+        own = _between(grain.normals, np.zeros(len(grain.normals)), rays)
+        crossed = (_within(surface, own) for surface in surfaces)
+        found.append(sum(np.maximum(leave - enter, 0.0) for enter, leave in crossed))
+    return np.stack(found)
+
+
+def thickness_between(
+    solid: Solid,
+    rotation: Float[np.ndarray, "3 3"],
+    points: Float[np.ndarray, "n 2"],
+    heights: Sequence[float],
+) -> Float[np.ndarray, "s n"]:
+    """Return how much of a solid the beam crosses in slabs across it; see `thickness_along`.
+
+    Parameters
+    ----------
+    heights
+        s + 1 values of z from the solid's origin [Å], rising; what lies beyond counts to the outermost slabs.
+
+    Returns
+    -------
+    thickness
+        (s, n) Å; a sum over s is that of the solid.
+    """
+    edges = np.array([-np.inf, *heights[1:-1], np.inf], dtype=np.float32)
+    rays = _rays(rotation, points)
+    surfaces = _surfaces(solid, rays)
+    if surfaces is None:
+        return _sampled_between(solid, rays, edges)
+    thickness = np.zeros((len(edges) - 1, len(points)), dtype=np.float32)
+    for enter, leave in surfaces:
+        hit = np.flatnonzero(enter < leave)
+        cuts = np.clip(edges[:, None], enter[hit], leave[hit])
+        thickness[:, hit] += np.diff(cuts, axis=0)
+    return thickness
+
+
+def _rays(rotation: Float[np.ndarray, "3 3"], points: Float[np.ndarray, "n 2"]) -> Rays:
+    """Return the rays through points of an image in the solid's frame, from the height of its origin."""
+    start = np.column_stack([points, np.zeros(len(points))]) @ rotation
+    return start.astype(np.float32), np.asarray(rotation[2], dtype=np.float32)
+
+
+def _surfaces(solid: Solid, rays: Rays) -> list[Interval] | None:
+    """Return where rays cross each convex piece of a solid, None where no formula is known."""
+    if isinstance(solid, Cut):
+        plane = _between(solid.normal[None], np.array([solid.distance]), rays)
+        whole = _surfaces(solid.whole, rays)
+        return None if whole is None else [_within(surface, plane) for surface in whole]
+    if isinstance(solid, Moved):
+        start = (rays[0] - solid.offset.astype(np.float32), rays[1])
+        return _surfaces(solid.body, _turned(start, solid.rotation.T))
+    parts: Sequence[Solid] = (solid.first, solid.second) if isinstance(solid, Pair) else solid.pieces
+    if not parts:
+        surface = _surface(solid, rays)
+        return None if surface is None else [surface]
+    found: list[Interval] = []
+    for part in parts:
+        surfaces = _surfaces(part, rays)
+        if surfaces is None:
+            return None
+        found += surfaces
+    return found
 
 
 def _surface(solid: Solid, rays: Rays) -> Interval | None:
@@ -123,20 +184,40 @@ def _capsule(solid: Capsule, rays: Rays) -> Interval:
 
 def _sampled(solid: Solid, rays: Rays, parts: Sequence[Grain]) -> Float[np.ndarray, "g n"]:
     """Return the thickness of each grain by counting points along the rays."""
+    points, _, step = _samples(solid, rays)
+    inside = solid.inside(points)
+    thickness = np.zeros((len(parts), len(step)))
+    for thick, grain in zip(thickness, parts, strict=True):
+        held = inside.copy()
+        held[inside] = grain.holds(points[inside])
+        thick[:] = held.reshape(len(step), SAMPLES).sum(axis=1) * step
+    return thickness
+
+
+def _sampled_between(solid: Solid, rays: Rays, edges: Float[np.ndarray, " e"]) -> Float[np.ndarray, "s n"]:
+    """Return the thickness between heights by counting points along the rays."""
+    points, depths, step = _samples(solid, rays)
+    inside = solid.inside(points).reshape(depths.shape)
+    slabs = np.searchsorted(edges[1:-1], depths)
+    return np.stack([((slabs == i) & inside).sum(axis=1) * step for i in range(len(edges) - 1)])
+
+
+def _samples(
+    solid: Solid, rays: Rays
+) -> tuple[Float[np.ndarray, "m 3"], Float[np.ndarray, "n k"], Float[np.ndarray, " n"]]:
+    """Return points along rays over their chords of the sphere that holds a solid.
+
+    Returns
+    -------
+    points, depths, step
+        (n · k, 3); (n, k) where each lies along its ray; (n,) the distance between two [Å].
+    """
     start, along = rays
-    # Each ray is sampled over its chord of the sphere that holds the solid.
     enter, leave = _ball(rays, solid.reach)
     steps = (np.arange(SAMPLES, dtype=np.float32) + 0.5) / SAMPLES
     depths = enter[:, None] + (leave - enter)[:, None] * steps
     points = (start[:, None] + depths[:, :, None] * along).reshape(-1, 3)
-    step = (leave - enter) / SAMPLES
-    inside = solid.inside(points)
-    thickness = np.zeros((len(parts), len(start)))
-    for thick, grain in zip(thickness, parts, strict=True):
-        held = inside.copy()
-        held[inside] = grain.holds(points[inside])
-        thick[:] = held.reshape(len(start), SAMPLES).sum(axis=1) * step
-    return thickness
+    return points, depths, (leave - enter) / SAMPLES
 
 
 def silhouette(thickness: Float[np.ndarray, "g n"]) -> Bool[np.ndarray, " n"]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from simulate.crystals import Crystal
-from simulate.fields.chords import thickness_along
+from simulate.fields.chords import thickness_along, thickness_between
 from simulate.structures.solids import Solid
 
 
@@ -109,13 +110,15 @@ LARGE = 100
 """Pixels of radius from which on the middle of each pixel stands for all of it."""
 
 
-def outline(particle: FieldParticle, pixel_size: float) -> Outline:
+def outline(particle: FieldParticle, pixel_size: float, heights: Sequence[float] = ()) -> Outline:
     """Return a particle on the pixels of an image, each the mean over several points of it.
 
     Parameters
     ----------
     pixel_size
         Å.
+    heights
+        z in the image [Å], rising: slabs between them take the place of grains.
     """
     reach = particle.solid.reach / pixel_size
     # An odd number of points along an axis: half of an even one would make outlines too large.
@@ -125,7 +128,11 @@ def outline(particle: FieldParticle, pixel_size: float) -> Outline:
     steps = (np.arange(finer) + 0.5) / finer - 0.5
     y, x = ((np.arange(a, b)[:, None] + steps).ravel() - m for a, b, m in zip(low, high, middle, strict=True))
     points = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)[:, ::-1] * pixel_size
-    fine = thickness_along(particle.solid, particle.rotation, points)
+    if len(heights):
+        own = np.asarray(heights) - particle.height
+        fine = thickness_between(particle.solid, particle.rotation, points, own.tolist())
+    else:
+        fine = thickness_along(particle.solid, particle.rotation, points)
     blocks = fine.reshape(len(fine), high[0] - low[0], finer, high[1] - low[1], finer)
     covered = (blocks.sum(axis=0) > 0).mean(axis=(1, 3))
     return _trimmed(low, blocks.mean(axis=(2, 4)).astype(np.float32), covered)

@@ -6,6 +6,7 @@ from simulate.structures.faceted import Cube, RhombicDodecahedron, TruncatedOcta
 from simulate.structures.files import FileRecipe
 from simulate.structures.mixture import Mixture
 from simulate.structures.orientation import LyingFlat, Orientation, Pose, RandomOrientation, ZoneAxis
+from simulate.structures.outliers import Broken, Fused
 from simulate.structures.particle import Defect, Particle
 from simulate.structures.recipe import ParticleRecipe, make_particle
 from simulate.structures.rounded import Plate, Rod, Sphere, Spheroid
@@ -16,12 +17,14 @@ from simulate.structures.star import Star
 from simulate.structures.twinned import Decahedron, Icosahedron
 
 __all__ = [
+    "Broken",
     "CoreShell",
     "Cube",
     "Decahedron",
     "Defect",
     "FileRecipe",
     "FlatSlab",
+    "Fused",
     "Grain",
     "Icosahedron",
     "LyingFlat",

@@ -53,6 +53,11 @@ class Solid(ABC):
         return ()
 
     @property
+    def pieces(self) -> Sequence[Solid]:
+        """Convex solids that fill it without overlap, none where it is convex or none are known."""
+        return ()
+
+    @property
     def rests_on(self) -> Float[np.ndarray, "3"] | None:
         """Direction that points along the beam where it lies flat on a film, None where it has no such."""
         return None

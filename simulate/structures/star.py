@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -11,7 +12,7 @@ from jaxtyping import Bool, Float
 from nanonet.records import InputError
 from simulate.crystals import Crystal
 from simulate.ranges import drawn, require_range
-from simulate.structures.solids import ON_PLANE, Solid
+from simulate.structures.solids import ON_PLANE, Polyhedron, Solid
 from simulate.structures.twinned import is_cubic
 
 
@@ -77,6 +78,20 @@ class EtchedDodecahedron(Solid):
         """How far it is etched."""
         return {"etching": float(self.etching.mean())}
 
+    @property
+    def pieces(self) -> tuple[Polyhedron, ...]:
+        """The tetrahedra that it is made of: between the centre and each of the four sides of each face."""
+        found = []
+        for face in np.ndindex(3, 2, 2):
+            first, second = (np.roll(np.eye(3), face[0], axis=1)[i] * (2 * face[i] - 1) for i in (1, 2))
+            along = np.roll(np.eye(3), face[0], axis=1)[0]
+            sunk = (1 - self.etching[face]) * (first + second) / 2
+            for corner, up in product((first, second), (-1, 1)):
+                found.append(
+                    _tetrahedron(self.reach * np.array([corner, (first + second + up * along) / 2, sunk]))
+                )
+        return tuple(found)
+
     def inside(self, points: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
         """Return which points it holds.
 
@@ -93,3 +108,14 @@ class EtchedDodecahedron(Solid):
         z, y, x = np.sort(size, axis=1).T
         scaled = x + (2 / left - 1) * y + (2 - 2 / left) * z
         return np.asarray(scaled <= self.reach + ON_PLANE)
+
+
+def _tetrahedron(corners: Float[np.ndarray, "3 3"]) -> Polyhedron:
+    """Return the tetrahedron of the origin and three corners."""
+    a, b, c = corners
+    normals = np.array([np.cross(b - a, c - a), np.cross(a, b), np.cross(b, c), np.cross(c, a)])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    # Outward is away from the corner that is not on the plane.
+    inner = np.array([np.zeros(3), c, a, b])
+    normals *= np.sign((normals * (corners[[0, 0, 1, 2]] - inner)).sum(axis=1))[:, None]
+    return Polyhedron(normals=normals, distances=np.array([float(normals[0] @ a), 0.0, 0.0, 0.0]))

@@ -26,6 +26,8 @@ SHAPES = {
     "plate_round": {"_target_": "simulate.structures.Plate", "edges": 0},
     "decahedron": {"_target_": "simulate.structures.Decahedron"},
     "icosahedron": {"_target_": "simulate.structures.Icosahedron"},
+    "broken": {"_target_": "simulate.structures.Broken", "shape": {"_target_": "simulate.structures.Cube"}},
+    "fused": {"_target_": "simulate.structures.Fused"},
     "flat_slab": {"_target_": "simulate.structures.FlatSlab"},
     "stepped_slab": {"_target_": "simulate.structures.SteppedSlab"},
     "saw_tooth_slab": {"_target_": "simulate.structures.SawToothSlab"},
