@@ -54,10 +54,10 @@ def match_instances(
     """
     from scipy.optimize import linear_sum_assignment
 
-    found_names, one = np.unique(found, return_inverse=True)
-    true_names, other = np.unique(true, return_inverse=True)
+    found_names, one = _numbered(found)
+    true_names, other = _numbered(true)
     shape = (len(found_names), len(true_names))
-    common = np.bincount(one.ravel() * shape[1] + other.ravel(), minlength=shape[0] * shape[1]).reshape(shape)
+    common = np.bincount(one * shape[1] + other, minlength=shape[0] * shape[1]).reshape(shape)
     areas = common.sum(axis=1)[:, None] + common.sum(axis=0)
     iou = common / np.maximum(areas - common, 1)
     iou = iou[found_names > 0][:, true_names > 0]
@@ -66,3 +66,13 @@ def match_instances(
     rows, columns = rows[good], columns[good]
     pairs = np.stack([found_names[found_names > 0][rows], true_names[true_names > 0][columns]], axis=1)
     return InstanceMatch(pairs=pairs, iou=iou[rows, columns], found=iou.shape[0], true=iou.shape[1])
+
+
+def _numbered(labels: Int[np.ndarray, "y x"]) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " p"]]:
+    """Return the labels that occur, and which of them each pixel has: `np.unique` without sorting."""
+    pixels = labels.ravel()
+    if not pixels.size or pixels.min() < 0 or pixels.max() > pixels.size:
+        names, inverse = np.unique(pixels, return_inverse=True)
+        return names, inverse
+    there = np.bincount(pixels) > 0
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[pixels]

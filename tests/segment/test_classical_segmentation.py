@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from nanonet.records import InputError, LabelMap, Micrograph
+from nanonet.records import InputError, LabelMap, Micrograph, Series, Stack
 from nanonet.segment.classical import segment
 from nanonet.segment.pieces import unseparated
+from nanonet.segment.stability import most_stable
 
 
 def truth(size: int = 320, step: int = 64) -> np.ndarray:
@@ -168,7 +169,9 @@ def test_what_cannot_be_told_apart_is_counted_whether_it_is_kept_or_not(keep: bo
     one = np.hypot(y - 100, x - 260) < 25
     pair = np.minimum(np.hypot(y - 120, x - 80), np.hypot(y - 75, x - 120)) < 34
     micrograph = Micrograph(image=counts(one | pair, dose=400.0), name="pair")
-    found = segment(micrograph, separate=partial(separate, keep=keep, fewest_pixels=2500))
+    found = segment(
+        micrograph, separate=partial(separate, keep=keep, fewest_pixels=2500), sigma=2, threshold="li"
+    )
     assert found.unresolved == pytest.approx(pair.mean(), rel=0.1)
     assert found.labels.max() == 1 + keep
     assert sorted(found.confidence > 0) == [False] * keep + [True]
@@ -191,12 +194,47 @@ def test_gold_with_visible_lattice_comes_out_as_whole_particles(real_data: Path)
 
 @pytest.mark.real_data
 def test_published_micrographs_are_segmented_with_a_mean_iou_over_one_half(real_data: Path) -> None:
-    """Every 20th image, pixels without a size; the rule for dark or bright was chosen on these images."""
+    """Every 40th image, pixels without a size; the rule for dark or bright was chosen on these images."""
     from PIL import Image
 
     scores = []
-    for path in sorted((real_data / "emps_train" / "images").glob("*.png"))[::20]:
+    for path in sorted((real_data / "emps_train" / "images").glob("*.png"))[::40]:
         image = np.asarray(Image.open(path).convert("L"), dtype=np.float32)
         drawn = np.asarray(Image.open(real_data / "emps_train" / "instances" / path.name)) > 0
         scores.append(iou(segment(Micrograph(image=image, name=path.name)).labels, drawn))
     assert np.mean(scores) > 0.5
+
+
+def test_what_is_not_given_is_what_most_settings_agree_on() -> None:
+    labels = truth()
+    image = counts(labels > 0, dose=4.0, contrast=0.8)
+    found = segment(Micrograph(image=image, name="discs"))
+    assert "9 settings" in found.note
+    assert "F1" in found.note
+    given = segment(Micrograph(image=image, name="discs"), threshold="otsu")
+    assert "threshold=otsu" in given.note
+    assert "3 settings" in given.note
+    assert segment(Micrograph(image=image, name="discs"), threshold="otsu", sigma=3.0).note == ""
+
+
+def test_the_most_stable_is_the_one_that_agrees_with_the_others() -> None:
+    y, x = np.mgrid[:60, :60]
+    some = [
+        ((np.hypot(y - 20, x - 20) < radius) | (np.hypot(y - 40, x - 45) < 8)).astype(int)
+        for radius in (6, 7, 8)
+    ]
+    odd, nothing = (y % 7 < 2).astype(int), np.zeros((60, 60), int)
+    best, agreement = most_stable([odd, nothing, *some])
+    assert best >= 2
+    assert 0.4 < agreement < 0.6
+    assert most_stable([odd]) == (0, 1.0)
+
+
+def test_a_movie_takes_the_settings_of_its_first_frame() -> None:
+    labels = truth()
+    frames = [counts(labels > 0, dose=dose) for dose in (40.0, 1.0)]
+    stack = Stack(frames=frames, shape=(2, 320, 320), name="movie")
+    movie = Series(name="movie", stacks=(stack,))
+    notes = {segment(movie[i]).note for i in range(2)}
+    assert len(notes) == 1
+    assert notes.pop().endswith("chosen on the first frame")
