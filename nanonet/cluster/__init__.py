@@ -1,0 +1,1 @@
+"""Particles -> classes of like particles: what describes them, ways to group them, the choice."""
