@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 
 from nanonet.atomic_columns.calibration import implied_pixel_size
 from nanonet.atomic_columns.lattice import summarise
-from nanonet.pipeline.conclusion import Conclusion
+from nanonet.pipeline.conclusion import Conclusion, Found
 from nanonet.pipeline.truth import Comparison, compare, read_truth
 from nanonet.records import (
     ColumnTable,
@@ -54,8 +54,9 @@ class Columns:
             warnings=found.warnings,
         )
 
-    def conclude(self, tables: Mapping[str, Table], series: Series) -> Conclusion:
+    def conclude(self, found: Found) -> Conclusion:
         """Follow the columns of a movie, compare with the truth where it is known, and sum up."""
+        tables, series = found.tables, found.series
         columns = cast(ColumnTable, tables["columns"])
         lattice = cast(LatticeTable, tables["lattice"])
         followed: tuple[Table, ...] = ()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
+import numpy as np
 import pandas as pd
 
 from nanonet.records import Column, Estimate, FrameResult, Micrograph, Series, SummaryTable, Table
@@ -13,13 +15,40 @@ from nanonet.report.content import Figure
 
 
 @dataclass(frozen=True, kw_only=True)
+class Found:
+    """What all frames of a series gave.
+
+    Parameters
+    ----------
+    tables
+        Those of the frames, joined, by stem.
+    maps
+        Yields the maps of a stem, frame by frame, one in memory at a time.
+    workspace
+        Folder for what takes long to conclude: it is kept while the run is unfinished.
+    """
+
+    series: Series
+    tables: Mapping[str, Table]
+    maps: Callable[[str], Iterator[np.ndarray]]
+    workspace: Path
+
+
+@dataclass(frozen=True, kw_only=True)
 class Conclusion:
-    """The tables of a run, its headline numbers, and what the report shows of them."""
+    """The tables of a run, its headline numbers, and what the report shows of them.
+
+    Parameters
+    ----------
+    writers
+        Write what else belongs into the folder of the run, which they are given.
+    """
 
     tables: tuple[Table, ...]
     estimates: tuple[Estimate, ...] = ()
     figures: tuple[Figure, ...] = ()
     warnings: tuple[str, ...] = ()
+    writers: tuple[Callable[[Path], object], ...] = ()
 
 
 @runtime_checkable
@@ -31,8 +60,8 @@ class Pipeline(Protocol):
     def frame(self, micrograph: Micrograph) -> FrameResult:
         """Return what one frame holds; depends on nothing but the frame."""
 
-    def conclude(self, tables: Mapping[str, Table], series: Series) -> Conclusion:
-        """Return what all frames together say; ``tables`` are those of the frames, joined, by stem."""
+    def conclude(self, found: Found) -> Conclusion:
+        """Return what all frames together say."""
 
 
 SUMMARY_COLUMNS = (

@@ -12,9 +12,10 @@ import pandas as pd
 
 from nanonet.io.atomic import atomic_path
 from nanonet.io.chunks import ChunkStore
+from nanonet.io.page import Page
 from nanonet.io.writers.images import write_tif
 from nanonet.io.writers.tables import write_csv, write_data_dictionary
-from nanonet.pipeline.conclusion import Conclusion, Pipeline, summary_table
+from nanonet.pipeline.conclusion import Conclusion, Found, Pipeline, summary_table
 from nanonet.provenance import to_json
 from nanonet.records import ColumnTable, FrameResult, InputError, Provenance, Series, Table
 from nanonet.report.content import ReportContent
@@ -23,6 +24,8 @@ from nanonet.report.history import History, history_of
 from nanonet.report.page import write_report
 from nanonet.report.preview import Preview, make_preview
 
+WORKSPACE = "workspace"
+"""Folder beside the unfinished chunks for what takes long to conclude."""
 PREVIEWS = 24
 """Frames that the report shows of what is no movie of columns, spread evenly over the series."""
 
@@ -40,6 +43,10 @@ class Finished:
     def frames(self, maps: Collection[str] | None = None) -> Iterator[FrameResult]:
         """Yield the results of all frames in order, with these maps or all, a chunk in memory at a time."""
         return self.results.results(self.chunks, maps)
+
+    def pages(self, stem: str) -> Iterator[Page]:
+        """Yield the maps of a stem in the order of the frames, one in memory at a time."""
+        return self.results.pages(self.chunks, stem)
 
 
 Extra = Callable[[Path, Finished, Conclusion], None]
@@ -74,12 +81,21 @@ def is_finished(output: Path, fingerprint: str, unfinished: str) -> bool:
 def write_outputs(output: Path, pipeline: Pipeline, finished: Finished, extras: Sequence[Extra] = ()) -> None:
     """Conclude from all frames and write everything; provenance.json comes last and marks the run whole."""
     joined, warnings = _join(finished)
-    conclusion = pipeline.conclude(joined, finished.series)
+    conclusion = pipeline.conclude(
+        Found(
+            series=finished.series,
+            tables=joined,
+            maps=lambda stem: (page.image() for page in finished.pages(stem)),
+            workspace=finished.results.folder / WORKSPACE,
+        )
+    )
     tables = (*conclusion.tables, summary_table(conclusion.estimates))
     for table in tables:
         write_csv(output / f"{table.stem}.csv", table)
     write_data_dictionary(output / "data_dictionary.csv", tables)
     _write_maps(output, finished)
+    for write in conclusion.writers:
+        write(output)
     for extra in extras:
         extra(output, finished, replace(conclusion, tables=tables))
     settings = _yaml(finished.provenance.config)
@@ -146,7 +162,7 @@ def _write_maps(output: Path, finished: Finished) -> None:
     """Write each map of the frames: one file of pages for a movie, one file an image for a folder."""
     first = next(finished.frames(), None)
     for stem in first.maps if first is not None else ():
-        pages = finished.results.pages(finished.chunks, stem)
+        pages = finished.pages(stem)
         for stack, name in zip(finished.series.stacks, map_names(finished.series, stem), strict=True):
             path = output / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -11,8 +11,8 @@ from nanonet.measure.images import describe
 from nanonet.measure.statistics import summarise
 from nanonet.measure.track_columns import ParticleEventTable, TrackTable
 from nanonet.measure.track_statistics import summarise_tracks
-from nanonet.pipeline.conclusion import Conclusion
-from nanonet.records import FrameResult, ImageTable, LabelMap, Micrograph, ParticleTable, Series, Table
+from nanonet.pipeline.conclusion import Conclusion, Found
+from nanonet.records import FrameResult, ImageTable, LabelMap, Micrograph, ParticleTable, Series
 from nanonet.report.particle_figures import particle_figures
 from nanonet.report.track_figures import track_figures
 
@@ -37,8 +37,9 @@ class Particles:
             maps={"labels": label_map.labels},
         )
 
-    def conclude(self, tables: Mapping[str, Table], series: Series) -> Conclusion:
+    def conclude(self, found: Found) -> Conclusion:
         """Link the particles of a movie and follow them through time, and sum up."""
+        tables, series = found.tables, found.series
         particles, images = cast(ParticleTable, tables["particles"]), cast(ImageTable, tables["images"])
         if not series.is_movie:
             return Conclusion(

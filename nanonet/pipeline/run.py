@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import closing
@@ -15,7 +16,7 @@ from nanonet.io.chunks import ChunkStore, PackedFrame
 from nanonet.io.lock import alone
 from nanonet.pipeline.analysis import Analysis
 from nanonet.pipeline.conclusion import Pipeline
-from nanonet.pipeline.outputs import Extra, Finished, is_finished, write_outputs
+from nanonet.pipeline.outputs import WORKSPACE, Extra, Finished, is_finished, write_outputs
 from nanonet.pipeline.progress import progress_bar
 from nanonet.provenance import collect, fingerprint
 from nanonet.records import InputError, Series
@@ -77,6 +78,7 @@ def run(job: Run) -> Path:
     with alone(store.folder):
         _fill(store, job)
         write_outputs(job.output, job.pipeline, finished, job.extras)
+    shutil.rmtree(store.folder / WORKSPACE, ignore_errors=True)
     store.remove()
     return job.output
 

@@ -1,6 +1,6 @@
 """The engine with a pipeline of its own: resuming, warnings, and refusal of what is not its folder."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -11,7 +11,7 @@ import pytest
 
 from nanonet.io.chunks import PackedFrame
 from nanonet.io.lock import alone
-from nanonet.pipeline.conclusion import Conclusion
+from nanonet.pipeline.conclusion import Conclusion, Found
 from nanonet.pipeline.run import Run, run
 from nanonet.records import (
     Column,
@@ -22,7 +22,6 @@ from nanonet.records import (
     ParticleTable,
     Series,
     Stack,
-    Table,
 )
 from nanonet.workers.cluster import Cluster
 from nanonet.workers.threads import Threads
@@ -51,9 +50,14 @@ class Means:
         labels = (micrograph.image > 0).astype(np.int32)
         return FrameResult(frame=micrograph.frame, tables=(table,), maps={"labels": labels})
 
-    def conclude(self, tables: Mapping[str, Table], series: Series) -> Conclusion:
-        mean = float(tables["particles"].data["mean"].mean())
-        return Conclusion(tables=tuple(tables.values()), estimates=(Estimate(name="mean", value=mean),))
+    def conclude(self, found: Found) -> Conclusion:
+        mean = float(found.tables["particles"].data["mean"].mean())
+        covered = [float(labels.mean()) for labels in found.maps("labels")]
+        return Conclusion(
+            tables=tuple(found.tables.values()),
+            estimates=(Estimate(name="mean", value=mean), Estimate(name="covered", value=np.mean(covered))),
+            writers=(lambda folder: (folder / "more.txt").write_text(f"{len(covered)} frames"),),
+        )
 
 
 def series(count: int = 7) -> Series:
@@ -187,3 +191,27 @@ def test_a_chunk_of_no_frames_is_refused(tmp_path: Path) -> None:
     empty = Run(pipeline=Means(), series=series(), output=tmp_path, settings={}, chunk=0)
     with pytest.raises(InputError, match="chunk must be at least 1"):
         run(empty)
+
+
+@dataclass
+class Slow(Means):
+    """Takes long to conclude, and is stopped there the first time."""
+
+    def conclude(self, found: Found) -> Conclusion:
+        found.workspace.mkdir(parents=True, exist_ok=True)
+        kept = found.workspace / "half.txt"
+        if not kept.exists():
+            kept.write_text("half")
+            raise KeyboardInterrupt
+        return super().conclude(found)
+
+
+def test_what_takes_long_to_conclude_is_kept_until_the_run_is_whole(tmp_path: Path) -> None:
+    pipeline = Slow()
+    with pytest.raises(KeyboardInterrupt):
+        run(Run(pipeline=pipeline, series=series(), output=tmp_path / "run", settings={}))
+    assert (tmp_path / "run" / ".unfinished" / "workspace" / "half.txt").exists()
+    run(Run(pipeline=pipeline, series=series(), output=tmp_path / "run", settings={}))
+    assert len(pipeline.seen) == 7
+    assert (tmp_path / "run" / "more.txt").read_text() == "7 frames"
+    assert not (tmp_path / "run" / ".unfinished").exists()
