@@ -1,0 +1,1 @@
+"""Images of particles that look alike -> one 3D map of them."""

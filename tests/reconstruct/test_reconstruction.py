@@ -1,0 +1,160 @@
+"""From images to a map: right shape and poses, halves apart, a control that is worse, any hand but consistent."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from reconstruction_bodies import Simulated, cube, simulated, twisted, volume
+from scipy.spatial.transform import Rotation
+
+from nanonet.configuration import compose
+from nanonet.reconstruct.align import align, turned
+from nanonet.reconstruct.climb import Climb
+from nanonet.reconstruct.coverage import coverage
+from nanonet.reconstruct.images import centres
+from nanonet.reconstruct.mask import ball_like
+from nanonet.reconstruct.point_group import operations
+from nanonet.reconstruct.reconstruction import Reconstruction, Settings, reconstruct
+from nanonet.reconstruct.refine import Refine
+from nanonet.reconstruct.score import score
+from nanonet.reconstruct.shell_correlation import local_agreement, resolution, shell_correlation
+from nanonet.records import InputError, ParticleImages, ShellCorrelation
+
+SIDE, PIXEL = 40, 4.0
+BODY = cube(80, 0.1, 0.3)
+QUICK = Settings(starts=2, climb=Climb(rounds=14, greedy_rounds=3), refine=Refine(rounds=3, searches=1))
+
+
+@pytest.fixture(scope="module")
+def cubes() -> Simulated:
+    return simulated(BODY, 40, np.random.default_rng(1), side=SIDE, pixel_size=PIXEL, shift=1.5, counts=2.0)
+
+
+@pytest.fixture(scope="module")
+def found(cubes: Simulated) -> Reconstruction:
+    return reconstruct(cubes.particles, np.random.default_rng(0), point_group="O", settings=QUICK)
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.corrcoef(np.ravel(one), np.ravel(other))[0, 1])
+
+
+def test_the_map_is_the_body_and_no_ball(found: Reconstruction) -> None:
+    truth = volume(BODY, SIDE, PIXEL)
+    assert correlation(found.volume.density, truth) > 0.97
+    assert correlation(ball_like(truth), truth) < 0.9
+    assert found.volume.density.min() >= 0
+
+
+def test_poses_sizes_and_shifts_are_the_true_ones(found: Reconstruction, cubes: Simulated) -> None:
+    group = operations("O")
+    turned_ones = np.einsum("nij,gjk->ngik", found.orientations.rotations, group)
+    trace = np.einsum("ngik,nik->ng", turned_ones, cubes.rotations).max(1)
+    # The mirror image of a cube is the cube, so that only its rotations are left open.
+    assert np.median(np.arccos(np.clip((trace - 1) / 2, -1, 1))) < np.deg2rad(3)
+    assert np.abs(found.orientations.shifts - cubes.shifts).max() < 0.5 * PIXEL
+    assert np.std(found.sizes / cubes.sizes) < 0.02
+
+
+def test_particles_fit_the_map_better_than_a_ball_also_where_they_had_no_part(found: Reconstruction) -> None:
+    assert found.correlations.mean() > found.control_correlations.mean() + 0.05
+    assert found.held_out_correlations.mean() > found.control_correlations.mean() + 0.05
+    assert set(found.halves) == {0, 1}
+    assert found.resolution_fsc_0143 <= found.resolution_fsc_05 < 30
+
+
+def test_the_map_has_the_unit_of_the_images(found: Reconstruction, cubes: Simulated) -> None:
+    assert found.volume.density.sum() == pytest.approx(cubes.particles.images.sum((1, 2)).mean(), rel=0.05)
+
+
+def test_particles_are_told_from_those_of_another_map(found: Reconstruction, cubes: Simulated) -> None:
+    ball = replace(found.volume, density=ball_like(found.volume.density))
+    scores = score(cubes.particles, [found.volume, ball], point_group="O")
+    assert (scores.correlations[:, 0] > scores.correlations[:, 1]).mean() > 0.95
+    assert scores.correlations[:, 0].mean() > found.correlations.mean() - 0.02
+
+
+def test_maps_of_another_size_are_refused(found: Reconstruction, cubes: Simulated) -> None:
+    with pytest.raises(InputError, match="voxels a side"):
+        score(cubes.particles, [replace(found.volume, voxel_size=1.0)])
+
+
+def test_the_config_builds_it() -> None:
+    from nanonet.configuration import build
+
+    assert (
+        build(compose("infer", ["+reconstruct=ab_initio", "pipeline=particles"]).reconstruct).keywords[
+            "point_group"
+        ]
+        == "O"
+    )
+
+
+def test_a_mirror_image_is_found_and_its_poses_show_the_same() -> None:
+    body = twisted(80)
+    density = torch.tensor(volume(body, 32, 5.0), dtype=torch.float32)
+    mirrored = torch.flip(density, (0, 1, 2)).roll((1, 1, 1), (0, 1, 2))
+    frame = align(density, mirrored, "D3", highest=8)
+    assert frame.mirrored
+    assert frame.correlation > 0.99
+    assert correlation(turned(mirrored, frame).numpy(), density.numpy()) > 0.99
+
+
+def test_any_turn_between_maps_without_symmetry_is_found() -> None:
+    from nanonet.reconstruct.align import Frame
+
+    density = torch.tensor(volume(twisted(80), 32, 5.0), dtype=torch.float32)
+    density[16:, 16:, 16:] *= 0.3
+    away = Frame(Rotation.from_rotvec([0.5, -0.4, 1.0]).as_matrix(), False, 0.0)
+    frame = align(density, turned(density, away), "C1", highest=8)
+    assert Rotation.from_matrix(frame.rotation @ away.rotation).magnitude() < np.deg2rad(2)
+
+
+def test_centres_of_mass_are_those_of_the_particles(cubes: Simulated) -> None:
+    centre, gyration = centres(cubes.particles)
+    assert np.abs(centre * PIXEL - cubes.shifts).max() < 0.3 * PIXEL
+    assert np.std(gyration / cubes.sizes) / gyration.mean() < 0.02
+
+
+def test_shells_of_equal_maps_agree_and_of_noise_do_not() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.standard_normal((2, 24, 24, 24))
+    assert np.allclose(shell_correlation(one, one, 2.0).correlation, 1.0, atol=1e-5)
+    curve = shell_correlation(one, other, 2.0)
+    assert np.abs(curve.correlation[3:]).max() < 0.3
+    assert curve.frequency[-1] == pytest.approx(1 / 4.0)
+    assert np.abs(local_agreement(one, other, 4.0)).mean() < 0.2
+    assert local_agreement(one, one, 2.0).min() > 0.999
+
+
+def test_resolution_is_read_between_shells() -> None:
+    curve = ShellCorrelation(frequency=np.array([0.1, 0.2]), correlation=np.array([1.0, 0.0]))
+    assert resolution(curve, 0.5) == pytest.approx(1 / 0.15)
+    assert resolution(replace(curve, correlation=np.array([1.0, 0.9])), 0.5) == pytest.approx(5.0)
+    assert resolution(replace(curve, correlation=np.array([0.2, 0.1])), 0.5) == np.inf
+
+
+def test_coverage_tells_many_views_from_one_side() -> None:
+    even = coverage(Rotation.random(100, rng=0).as_matrix(), "D2")
+    sided = coverage(np.tile(np.eye(3), (100, 1, 1)), "D2")
+    assert even.typical_gap == pytest.approx(even.even_gap, rel=0.2)
+    assert sided.largest_gap > 4 * even.largest_gap
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda images: images[:3], "at least 4 particles"),
+        (lambda images: images[:, :-1], "square"),
+        (lambda images: -images, "brighter than the background"),
+        (lambda images: images * np.nan, "no numbers"),
+    ],
+)
+def test_bad_images_are_refused(change, message: str, cubes: Simulated) -> None:  # type: ignore[no-untyped-def]
+    images = change(cubes.particles.images)
+    particles = ParticleImages(
+        images=images, particle_ids=np.arange(len(images)), pixel_size=PIXEL, noise=np.ones(len(images))
+    )
+    with pytest.raises(InputError, match=message):
+        reconstruct(particles, np.random.default_rng(0))
