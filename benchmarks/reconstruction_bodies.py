@@ -1,8 +1,8 @@
-"""Bodies bounded by planes, etched or not, and their HAADF images: drawn in real space, without any projector.
+"""Bodies bounded by planes, etched or not, and their HAADF images: drawn in real space, without a projector.
 
 A body is where a gauge, which grows from its centre in proportion to the distance, is below 1. With planes of
-unit normals n_i at distances d_i, g_i = x·n_i / d_i, sorted: g_1 + etching · (g_1 - g_2). Without etching it is
-the polyhedron; with it faces are hollow, up to their edges, as those of etched rhombic dodecahedra.
+unit normals n_i at distances d_i, g_i = x·n_i / d_i, sorted: g_1 + etching · (g_1 - g_2). Without etching
+it is the polyhedron; with it faces are hollow, up to their edges, as those of etched rhombic dodecahedra.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Bring a map into the frame, and to the hand, of another.
 
-Projections do not tell a body from its mirror image: every image of a body is also one of its mirror image, seen
-from behind. The two halves of the data each choose a hand by chance. Which one is right stays unknown.
+Projections do not tell a body from its mirror image: every image of a body is also one of its mirror image,
+seen from behind. The two halves of the data each choose a hand by chance. Which one is right stays unknown.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class _Compared:
         reference = self.reference.conj() if mirrored else self.reference
         total = float((reference.abs() ** 2).sum())
         scores = []
-        for some in matrices.split(max(1, _MOST_POINTS // len(self.points))):
+        for some in torch.split(matrices, max(1, _MOST_POINTS // len(self.points))):
             values = fourier_grid.read(self.grid, self.points @ some) * self.weight
             own = (values.real**2 + values.imag**2).sum(1)
             scores.append((values * reference.conj()).real.sum(1) / (own * total).clamp_min(1e-30).sqrt())

@@ -1,9 +1,10 @@
 """A map from nothing: stochastic hill climbing from random poses, coarse to fine.
 
-Every round compares each particle with the present map seen from everywhere, and gives it, of all directions that
-fit it better than its own does, one by chance; not the best one, which would hold it in the nearest local optimum
-(PRIME: Elmlund, Elmlund & Bengio, Structure 21, 1299 (2013); SIMPLE: Reboul et al., Protein Sci. 27, 51 (2018)). Angles in
-the plane are always the best. The last rounds take the best direction.
+Every round compares each particle with the present map seen from everywhere, and gives it, of all
+directions that fit it better than its own does, one by chance; not the best one, which would hold it in the
+nearest local optimum (PRIME: Elmlund, Elmlund & Bengio, Structure 21, 1299 (2013); SIMPLE: Reboul et al.,
+Protein Sci. 27, 51 (2018)). Angles in the plane are always the best. The last rounds take the best
+direction.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Climb:
 
 @dataclass(frozen=True)
 class Climbed:
-    """Where a climb ended: poses, a map of few voxels, the noise by shell, and how likely the images then are."""
+    """Where a climb ended: poses, a map of few voxels, noise by shell, and how likely the images are."""
 
     poses: Poses
     density: Float[Tensor, "n n n"]
@@ -129,7 +130,7 @@ def _likelihood(left: Float[Tensor, "n k"], spectra: Spectra) -> float:
 
 
 def small_map(
-    spectra: Spectra, poses: Poses, point_group: str, noise: Float[Tensor, " k"] | None
+    spectra: Spectra, poses: Poses, point_group: str, noise: Float[Tensor, " k"]
 ) -> Float[Tensor, "n n n"]:
     """Return a map of just the voxels that the spectra need: none negative, none outside of their circle."""
     highest = spectra.highest

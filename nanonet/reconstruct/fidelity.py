@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from scipy.ndimage import binary_dilation, gaussian_filter
-from torch import Tensor
 
 from nanonet.reconstruct import fourier_grid
 from nanonet.reconstruct.images import Spectra
@@ -83,11 +82,3 @@ def projections(
         plane[:, -row[lower] % n, 0] = values[:, lower].conj()
         images.append(torch.fft.fftshift(torch.fft.irfft2(plane, s=(n, n)), dim=(1, 2)))
     return torch.cat(images).numpy()
-
-
-def weighted_misfit(
-    left: Float[Tensor, "n k"], spectra: Spectra, noise: Float[Tensor, " k"]
-) -> Float[Tensor, " n"]:
-    """Return the squared difference of each particle over the noise, for a value of its spectrum."""
-    number = torch.bincount(spectra.shell)[1:]
-    return (left[:, 1:] * number / noise[1:]).sum(1) / number.sum()

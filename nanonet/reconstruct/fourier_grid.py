@@ -1,9 +1,9 @@
 """Read and fill a map's Fourier transform between its grid points, trilinearly.
 
-A grid holds the transform of a map of n voxels a side, padded to twice that: a cube (z, y, x) of odd side with
-frequency 0 in the middle, at steps of half a cycle per n voxels. Frequencies here are in cycles per n voxels,
-in the order (x, y, z). Trilinear interpolation of the padded transform multiplies the map by sinc², which
-`window` gives, and which is divided out (Jackson et al., IEEE Trans. Med. Imaging 10, 473 (1991)).
+A grid holds the transform of a map of n voxels a side, padded to twice that: a cube (z, y, x) of odd side
+with frequency 0 in the middle, at steps of half a cycle per n voxels. Frequencies here are in cycles per n
+voxels, in the order (x, y, z). Trilinear interpolation of the padded transform multiplies the map by sinc²,
+which `window` gives, and which is divided out (Jackson et al., IEEE Trans. Med. Imaging 10, 473 (1991)).
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def from_grid(grid: Complex[Tensor, "kz ky kx"], n: int) -> Float[Tensor, "z y x
     padded = torch.fft.fftshift(torch.fft.ifftn(spectrum, norm="forward").real)
     start = size // 2 - n // 2
     inner = padded[start : start + n, start : start + n, start : start + n]
-    return inner / window(n).to(inner)
+    density: Tensor = inner / window(n).to(inner)
+    return density
 
 
 def _centred_transform(density: Float[Tensor, "z y x"], n: int) -> Complex[Tensor, "kz ky kx"]:
@@ -54,7 +55,8 @@ def _centred_transform(density: Float[Tensor, "z y x"], n: int) -> Complex[Tenso
     padded = density.new_zeros((size, size, size))
     start = size // 2 - n // 2
     padded[start : start + n, start : start + n, start : start + n] = density
-    return torch.fft.fftshift(torch.fft.fftn(torch.fft.ifftshift(padded)))
+    spectrum: Tensor = torch.fft.fftshift(torch.fft.fftn(torch.fft.ifftshift(padded)))
+    return spectrum
 
 
 def _resized(spectrum: Complex[Tensor, "z y x"], side: int) -> Complex[Tensor, "kz ky kx"]:
@@ -87,7 +89,7 @@ def read_with_slope(
     values = torch.view_as_real(grid.reshape(-1))
     found = [values.index_select(0, corner) for corner in _eight(first, side)]
     x, y, z = (share[:, axis, None] for axis in range(3))
-    # The corners are in the order z, y, x of their bits: four edges along x, two faces along y, one line along z.
+    # The corners are in the order z, y, x of their bits: four edges along x, two faces along y, one line.
     edge = [torch.lerp(found[i], found[i + 1], x) for i in (0, 2, 4, 6)]
     edge_x = [found[i + 1] - found[i] for i in (0, 2, 4, 6)]
     face, face_x = (
@@ -118,7 +120,7 @@ def add(
 def _cells(
     frequencies: Float[Tensor, "p 3"], side: int
 ) -> tuple[Int[Tensor, "p 3"], Float[Tensor, "p 3"], Float[Tensor, " p"]]:
-    """Return the lower corner of the cell of each frequency, the place within it, and whether it is on the grid."""
+    """Return the lower corner of the cell of each frequency, its place there, and whether it is on the grid."""
     place = OVERSAMPLING * frequencies + side // 2
     inside = ((place >= 0) & (place <= side - 1)).all(1)
     lower = place.floor().clamp(0, side - 2)

@@ -1,9 +1,9 @@
 """A map from particle spectra in known poses: weighted least squares on a Fourier grid.
 
 Every spectrum is added to the grid with the weight that its noise leaves it, and so are the weights; their
-quotient, held back where the data say little, is the map's transform (RELION: Scheres, J. Struct. Biol. 180, 519
-(2012), eq. 5). The point group's operations that turn the grid into itself are applied to the sums, which costs
-nothing; only the others add spectra more than once.
+quotient, held back where the data say little, is the map's transform (RELION: Scheres, J. Struct. Biol.
+180, 519 (2012), eq. 5). The point group's operations that turn the grid into itself are applied to the
+sums, which costs nothing; only the others add spectra more than once.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def add_up(
 def _symmetrised(
     grid: Float[Tensor, "3 kz ky kx"], on_grid: Float[np.ndarray, "h 3 3"]
 ) -> Float[Tensor, "3 kz ky kx"]:
-    """Return the sum over rotations that map the grid to itself, and over opposite frequencies, conjugated."""
+    """Return the sum over rotations that map the grid to itself, and over conjugate frequencies."""
     for factor in factors(on_grid):
         grid = sum((_turned(grid, rotation) for rotation in factor[1:]), start=_turned(grid, factor[0]))
     mate = grid.flip((1, 2, 3))
@@ -116,8 +116,8 @@ def solve(sums: Sums, n: int, ratio: Float[Tensor, " k"]) -> Float[Tensor, "n n 
     n
         At least twice the highest frequency, plus one.
     ratio
-        (highest + 1,) signal over noise of the map by shell: its inverse, times the shell's mean weight, is added
-        to the weights. What lies beyond is 0.
+        (highest + 1,) signal over noise of the map by shell: its inverse, times the shell's mean weight, is
+        added to the weights. What lies beyond is 0.
     """
     highest = len(ratio) - 1
     shell = _shells(sums.grid.shape[-1])

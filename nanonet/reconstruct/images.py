@@ -16,7 +16,7 @@ FEWEST = 4
 _AT_ONCE = 64
 _ROUNDS = 5
 _REACH = 2.5
-"""Radii of gyration within which a centre is looked for: beyond them is noise, and what is left of neighbours."""
+"""Radii of gyration within which a centre is looked for: beyond are noise and what is left of neighbours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class Spectra:
 
 
 def _half_plane(highest: int) -> tuple[Int[Tensor, "p 2"], Int[Tensor, " p"]]:
-    """Return one of each pair of opposite frequencies (x, y) up to a shell in half cycles, and their shells."""
+    """Return one of each pair of opposite frequencies (x, y) in half cycles, and their shells."""
     ticks = torch.arange(-2 * highest, 2 * highest + 1)
     y, x = torch.meshgrid(ticks, ticks[2 * highest :], indexing="ij")
     shell = ((x**2 + y**2).sqrt() / 2).round().long()
@@ -96,7 +96,8 @@ def check(particles: ParticleImages) -> None:
     if (sums <= 0).any():
         dark = particles.particle_ids[sums <= 0][:5].tolist()
         raise InputError(
-            f"particles must be brighter than the background (HAADF); {int((sums <= 0).sum())} are not: {dark}"
+            f"particles must be brighter than the background (HAADF); "
+            f"{int((sums <= 0).sum())} are not: {dark}"
         )
 
 
@@ -104,7 +105,8 @@ def centres(particles: ParticleImages) -> tuple[Float[np.ndarray, "n 2"], Float[
     """Return centres of mass (y, x) from pixel n // 2, and radii of gyration, in pixels.
 
     The projection of a particle's centre of mass is its image's, whatever the orientation, where signals are
-    proportional to mass thickness. Pixels near it are counted, and the circle is drawn again around what is found.
+    proportional to mass thickness. Pixels near it are counted, and the circle is drawn again around what is
+    found.
     """
     images = np.asarray(particles.images, dtype=np.float64)
     n = images.shape[1]
@@ -147,7 +149,7 @@ def spectra(particles: ParticleImages, centre: Float[np.ndarray, "n 2"], radius:
     column, row = halves.unbind(1)
     padding = (n - n // 2, n // 2)  # pixel n // 2 comes to pixel n, the middle
     parts = []
-    for some in images.split(_AT_ONCE):
+    for some in torch.split(images, _AT_ONCE):
         padded = torch.nn.functional.pad(some, (*padding, *padding))
         parts.append(torch.fft.rfft2(torch.fft.ifftshift(padded, dim=(1, 2)))[:, row % (2 * n), column])
     frequencies = halves / 2

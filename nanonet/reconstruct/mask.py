@@ -40,7 +40,7 @@ def ball_mask(n: int, radius: float, edge: float = 4.0) -> Float[np.ndarray, "n 
 def distances(n: int) -> Float[np.ndarray, "n n n"]:
     """Return the distance of each voxel from voxel n // 2 [voxel]."""
     square = (np.arange(n) - n // 2.0) ** 2
-    return np.sqrt(square[:, None, None] + square[:, None] + square)
+    return np.asarray(np.sqrt(square[:, None, None] + square[:, None] + square))
 
 
 def ball_like(density: Float[np.ndarray, "n n n"]) -> Float[np.ndarray, "n n n"]:

@@ -1,9 +1,9 @@
 """Point groups of rotations: their operations, standard axes, and what maps of them may still differ by.
 
 Cn turns about z. Dn turns about z too, and has a twofold axis along x. T has twofold axes along x, y and z,
-O fourfold ones there; I has twofold ones there, and fivefold axes at (0, ±1, ±φ) or (0, ±φ, ±1) and cyclic, as
-`scipy.spatial.transform.Rotation.create_group` sets it. A map stands in these axes with the origin, pixel
-n // 2, as its centre.
+O fourfold ones there; I has twofold ones there, and fivefold axes at (0, ±1, ±φ) or (0, ±φ, ±1) and cyclic,
+as `scipy.spatial.transform.Rotation.create_group` sets it. A map stands in these axes with the origin,
+pixel n // 2, as its centre.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def factors(group: Float[np.ndarray, "g 3 3"]) -> list[Float[np.ndarray, "f 3 3"
 def _extension(
     group: Float[np.ndarray, "g 3 3"], rotation: Float[np.ndarray, "3 3"]
 ) -> Float[np.ndarray, "f 3 3"] | None:
-    """Return the powers of a rotation by which a group is multiplied to make a larger one; None if it is not."""
+    """Return the powers of a rotation that make a larger group of a group; None if they do not."""
     if _holds(group, rotation):
         return None
     powers = [np.eye(3), rotation]
@@ -97,8 +97,8 @@ def _holds(group: Float[np.ndarray, "g 3 3"], rotation: Float[np.ndarray, "3 3"]
 def equivalent_frames(point_group: str) -> Float[np.ndarray, "f 3 3"]:
     """Return the turns that leave a map of a point group in its standard axes, up to those of the group.
 
-    They are the group's normaliser in SO(3): O for T and D2, twice the turns for Dn. About z, and with C1 in all of
-    SO(3), there are infinitely many: a grid of about 6° stands for them.
+    They are the group's normaliser in SO(3): O for T and D2, twice the turns for Dn. About z, and with C1
+    in all of SO(3), there are infinitely many: a grid of about 6° stands for them.
     """
     if point_group == "C1":
         return super_fibonacci(_STEP)

@@ -1,7 +1,7 @@
 """Improve poses continuously: rotation, shift, size and brightness of every particle at once.
 
-Damped Gauss-Newton steps (Levenberg, Marquardt) on the squared difference between a particle's spectrum and the
-map's slice, weighted by the noise; the slopes of the slice are those of the trilinear interpolation.
+Damped Gauss-Newton steps (Levenberg, Marquardt) on the squared difference between a particle's spectrum and
+the map's slice, weighted by the noise; the slopes of the slice are those of the trilinear interpolation.
 """
 
 from __future__ import annotations
@@ -179,4 +179,5 @@ def _exponential(turns: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3 3"]:
     x, y, z = turns.unbind(1)
     zero = torch.zeros_like(x)
     rows = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).reshape(-1, 3, 3)
-    return torch.linalg.matrix_exp(rows)
+    rotations: Tensor = torch.linalg.matrix_exp(rows)
+    return rotations

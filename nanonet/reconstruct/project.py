@@ -1,8 +1,8 @@
 """Projections of a map and their adjoint, by Fourier slices.
 
-The projection along +z of a map turned by R is the plane through the origin of the map's transform that R turns
-into the plane of the image (Crowther, Phil. Trans. R. Soc. B 261, 221 (1971)); what lies between grid points is
-interpolated in the transform of the map padded to twice its side.
+The projection along +z of a map turned by R is the plane through the origin of the map's transform that R
+turns into the plane of the image (Crowther, Phil. Trans. R. Soc. B 261, 221 (1971)); what lies between grid
+points is interpolated in the transform of the map padded to twice its side.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ def project(density: Float[Tensor, "n n n"], rotations: Float[Tensor, "b 3 3"]) 
     Parameters
     ----------
     density
-        (z, y, x), turned about voxel n // 2. What lies outside the ball within the cube is lost in some views.
+        (z, y, x), turned about voxel n // 2. What lies outside the ball within the cube is lost in some
+        views.
     rotations
         They act on column vectors (x, y, z).
 
@@ -78,12 +79,14 @@ def _plane(n: int, like: Tensor) -> tuple[Float[Tensor, "p 2"], Tensor]:
 
 def _images(planes: Complex[Tensor, "b n n"]) -> Float[Tensor, "b n n"]:
     shifted = torch.fft.ifftshift(planes, dim=(1, 2))
-    return torch.fft.fftshift(torch.fft.ifft2(shifted).real, dim=(1, 2))
+    images: Tensor = torch.fft.fftshift(torch.fft.ifft2(shifted).real, dim=(1, 2))
+    return images
 
 
 def _adjoint_of_images(images: Float[Tensor, "b n n"]) -> Complex[Tensor, "b n n"]:
     shifted = torch.fft.ifftshift(images, dim=(1, 2))
-    return torch.fft.fftshift(torch.fft.fft2(shifted, norm="forward"), dim=(1, 2))
+    planes: Tensor = torch.fft.fftshift(torch.fft.fft2(shifted, norm="forward"), dim=(1, 2))
+    return planes
 
 
 def _batches(count: int, each: int) -> list[slice]:

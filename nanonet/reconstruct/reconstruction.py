@@ -19,6 +19,7 @@ from nanonet.reconstruct.point_group import operations
 from nanonet.reconstruct.polish import polish
 from nanonet.reconstruct.poses import Poses
 from nanonet.reconstruct.refine import Half, Refine, Starts, ab_initio, refine
+from nanonet.reconstruct.score import orientations_of
 from nanonet.reconstruct.shell_correlation import local_agreement, resolution, shell_correlation
 from nanonet.records import InputError, Orientations, ParticleImages, ShellCorrelation, Volume
 
@@ -36,8 +37,8 @@ class Reconstruction:
     Parameters
     ----------
     volume
-        Map and half maps, in the point group's standard axes, of either hand; mass thickness a voxel, in the unit
-        of the images.
+        Map and half maps, in the point group's standard axes, of either hand; mass thickness a voxel, in
+        the unit of the images.
     orientations
         Of all particles, in the order of the images.
     sizes
@@ -55,7 +56,8 @@ class Reconstruction:
     held_out_correlations
         (n,) with the half map that the particle had no part in.
     control_correlations
-        (n,) with the map averaged over all rotations, a ball, after its place, size and brightness were fitted.
+        (n,) with the map averaged over all rotations, a ball, after its place, size and brightness were
+        fitted.
     coverage
         Of the directions of view.
     halves
@@ -100,8 +102,8 @@ def reconstruct(
     """Return one map of particles that look alike, from nothing but their images.
 
     Signals are taken to be proportional to mass thickness, as in HAADF: the map is nowhere negative, and 0
-    beyond the particle. Particles may differ in size and brightness. The hand is arbitrary: projections do not tell
-    a body from its mirror image.
+    beyond the particle. Particles may differ in size and brightness. The hand is arbitrary: projections do
+    not tell a body from its mirror image.
 
     Parameters
     ----------
@@ -145,17 +147,11 @@ def reconstruct(
     one, other = maps.halves
     held_out = np.where(halves == 0, seen.correlations(other), seen.correlations(one))
     pixel = particles.pixel_size
-    shifts = centre + poses.shifts.double().numpy()[:, ::-1]
     # A map of sum 1 stands for the mean particle: images were divided by that particle's sum.
     unit = float(particles.images.sum((1, 2)).mean())
     return Reconstruction(
         volume=Volume(density=maps.density * unit, voxel_size=pixel, half_maps=(one * unit, other * unit)),
-        orientations=Orientations(
-            rotations=poses.rotations.double().numpy(),
-            shifts=shifts * pixel,
-            particle_ids=np.asarray(particles.particle_ids),
-            class_ids=np.full(len(particles), class_id),
-        ),
+        orientations=orientations_of(poses, centre, particles, class_id),
         sizes=poses.size.double().numpy(),
         intensities=poses.scale.double().numpy(),
         fsc=maps.fsc,
@@ -172,7 +168,7 @@ def reconstruct(
 
 
 def first_sizes(gyration: Float[np.ndarray, " n"], point_group: str) -> Float[np.ndarray, " n"]:
-    """Return the sizes that radii of gyration tell: those of bodies with cubic axes do not depend on the view."""
+    """Return the sizes that radii of gyration tell: those of cubic groups are the same in all views."""
     if point_group not in ("T", "O", "I"):
         return np.ones(len(gyration))
     ratio = gyration / np.median(gyration)
@@ -189,7 +185,7 @@ class _Maps:
 def _maps(
     halves: tuple[Half, Half], point_group: str, every: Spectra, highest: int, voxel_size: float
 ) -> _Maps:
-    """Return the half maps at full size as the data give them, and the map of all, filtered by how they agree."""
+    """Return the half maps as the data give them, and the map of all, filtered by how they agree."""
     n, top = every.side, every.highest
     sums = [half.sums(point_group, top) for half in halves]
     plain = torch.full((top + 1,), 1e3)

@@ -1,7 +1,7 @@
 """Two maps from two halves of the particles: found apart, and made finer apart.
 
-The halves share nothing but the resolution up to which they agree (Scheres & Chen, Nat. Methods 9, 853 (2012)), the
-frame that they are turned into, and the choice among several starts.
+The halves share nothing but the resolution up to which they agree (Scheres & Chen, Nat. Methods 9, 853
+(2012)), the frame that they are turned into, and the choice among several starts.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ _BEYOND = 3
 """Shells that are looked at beyond those that agree: so that they may come to."""
 _SURE = 0.995
 """Largest correlation that is taken for sure: of 1 the signal would be infinite."""
+_ALIGNED = 12
+"""Shell up to which halves are brought together [cycles a side]."""
 _EVEN = 0.02
 """Likelihoods, by value of the spectra, that do not tell one start from another."""
 
@@ -89,8 +91,8 @@ def ab_initio(
 ) -> tuple[tuple[Half, Half], Starts]:
     """Return both halves from nothing, in one frame: of several starts of each those two that agree best.
 
-    Starts whose maps explain their own half worse than the best one does are left out first: the same wrong map
-    may be found from both halves.
+    Starts whose maps explain their own half worse than the best one does are left out first: the same wrong
+    map may be found from both halves.
     """
     found = [
         [climb(own, size, point_group, settings, rng) for _ in range(starts)]
@@ -209,10 +211,10 @@ def _in_frame_of(one: Half, other: Half, point_group: str, highest: int) -> Half
     if point_group[0] != "C":
         return other
     flat = torch.full((highest + 1,), 1e3)
-    densities = [
+    density, moved = (
         gridding.solve(half.sums(point_group, highest), small_side(highest), flat) for half in (one, other)
-    ]
-    frame = align(*densities, point_group, highest=min(highest, 12))
+    )
+    frame = align(density, moved, point_group, highest=min(highest, _ALIGNED))
     return Half(other.spectra, frame.applied(other.poses), other.noise)
 
 

@@ -38,7 +38,7 @@ def asymmetric_unit(
     """
     own = np.trace(rotations, axis1=1, axis2=2)
     turned = np.einsum("nij,gji->ng", rotations, group)
-    return rotations[own >= turned.max(1) - 1e-9]
+    return np.asarray(rotations[own >= turned.max(1) - 1e-9])
 
 
 def local_grid(radius: float, step: float) -> Float[np.ndarray, "n 3 3"]:
@@ -62,7 +62,7 @@ def view_directions(step: float, group: Float[np.ndarray, "g 3 3"]) -> Float[np.
     azimuth = np.pi * (1.0 + np.sqrt(5.0)) * index
     around = np.sqrt(1.0 - z**2)
     sphere = np.stack([around * np.cos(azimuth), around * np.sin(azimuth), z], axis=1)
-    return sphere[_within_unit(sphere, group)]
+    return np.asarray(sphere[_within_unit(sphere, group)])
 
 
 def folded(

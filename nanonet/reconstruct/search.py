@@ -1,7 +1,7 @@
-"""Compare every particle with a map seen from everywhere: all turns in the plane at once, by polar transforms.
+"""Compare every particle with a map seen from everywhere: all turns in the plane at once.
 
-The transform of an image that is turned by an angle is turned by it, so that the correlations for all angles are
-one inverse Fourier transform along the angle (Joyeux & Penczek, Ultramicroscopy 92, 33 (2002)).
+The transform of an image that is turned by an angle is turned by it, so that the correlations for all
+angles are one inverse Fourier transform along the angle (Joyeux & Penczek, Ultramicroscopy 92, 33 (2002)).
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Found:
     Parameters
     ----------
     score
-        (n, v) share of the weighted power of the particle's spectrum that the map explains: 1 is all, and what is
-        below 0 is anticorrelated.
+        (n, v) share of the weighted power of the particle's spectrum that the map explains: 1 is all, and
+        what is below 0 is anticorrelated.
     angle
         (n, v) [rad].
     scale
@@ -112,7 +112,8 @@ def _series(half_rings: Complex[Tensor, "n r t"]) -> Complex[Tensor, "n r m"]:
     """Return the Fourier series along rings of which one half is given: the other is its conjugate."""
     whole = torch.cat([half_rings, half_rings.conj()], dim=2)
     half = half_rings.shape[2]
-    return torch.fft.fft(whole, norm="forward")[..., : half + 1]
+    series: Tensor = torch.fft.fft(whole, norm="forward")
+    return series[..., : half + 1]
 
 
 def _power(series: Complex[Tensor, "n r m"]) -> Float[Tensor, " n"]:
@@ -131,7 +132,7 @@ def _polar(
     values = torch.zeros((len(spectra), len(polar)), dtype=torch.complex64)
     near = (ticks.square().sum(1)).sqrt() <= 1.2 * spectra.radius
     step = torch.round(torch.log(poses.size) / _SIZE_STEP)
-    for one in step.unique():
+    for one in torch.unique(step):
         chosen = step == one
         turn = -2 * np.pi / spectra.side * (ticks[near] @ polar.T) * float(torch.exp(-one * _SIZE_STEP))
         values[chosen] = small[chosen][:, near].to(torch.complex64) @ torch.polar(torch.ones_like(turn), turn)
@@ -139,7 +140,7 @@ def _polar(
 
 
 def _small_images(spectra: Spectra, poses: Poses) -> tuple[Float[Tensor, "n s"], Float[Tensor, "s 2"]]:
-    """Return centred images of just the pixels that the spectra need, and their places (x, y) in full pixels."""
+    """Return centred images of the pixels that the spectra need, and their places (x, y) in full pixels."""
     side = 2 * spectra.highest + 2
     plane = torch.zeros((len(spectra), side, side // 2 + 1), dtype=torch.complex64)
     column, row = spectra.frequencies.long().unbind(1)

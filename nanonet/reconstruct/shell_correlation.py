@@ -17,7 +17,8 @@ def shells(n: int) -> Int[Tensor, "kz ky kx"]:
     """Return the shell of each frequency of `torch.fft.rfftn` of n³ voxels, rounded."""
     whole = torch.fft.fftfreq(n, 1 / n)
     half = torch.fft.rfftfreq(n, 1 / n)
-    return (whole[:, None, None] ** 2 + whole[:, None] ** 2 + half**2).sqrt().round().long()
+    radius: Tensor = (whole[:, None, None] ** 2 + whole[:, None] ** 2 + half**2).sqrt()
+    return radius.round().long()
 
 
 def shell_correlation(

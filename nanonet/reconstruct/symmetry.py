@@ -1,9 +1,9 @@
 """Propose the point group of a map from the map: which operations turn it into itself.
 
-What no rotation changes, the map's mean over all rotations, is taken off first, since a ball has every symmetry.
-The rest is turned by each operation of a group about axes that are looked for, and correlated with itself. A group is
-believed if that is nearly as high as the correlation of two halves, which share no noise but all of the shape,
-and higher than that of maps of equal power whose shape is chance.
+What no rotation changes, the map's mean over all rotations, is taken off first, since a ball has every
+symmetry. The rest is turned by each operation of a group about axes that are looked for, and correlated
+with itself. A group is believed if that is nearly as high as the correlation of two halves, which share no
+noise but all of the shape, and higher than that of maps of equal power whose shape is chance.
 """
 
 from __future__ import annotations
@@ -129,8 +129,8 @@ def propose_point_group(
         )
     largest = max(good, key=lambda score: len(operations(score.point_group)))
     reason = (
-        f"turned by {largest.point_group} the shape correlates {largest.correlation:.2f} with itself; halves agree "
-        f"{ceiling:.2f}, chance gives {largest.control_mean:.2f} ± {largest.control_spread:.2f}"
+        f"turned by {largest.point_group} the shape correlates {largest.correlation:.2f} with itself; "
+        f"halves agree {ceiling:.2f}, chance gives {largest.control_mean:.2f} ± {largest.control_spread:.2f}"
     )
     return ProposedGroup(
         point_group=largest.point_group,
@@ -186,7 +186,7 @@ class _Shape:
 def _best_axes(
     one: _Shape, other: _Shape, group: Float[np.ndarray, "g 3 3"], *, refine: bool = True
 ) -> tuple[Float[np.ndarray, "3 3"], float]:
-    """Return how a group's axes lie in the map at best, and the mean correlation over its operations there."""
+    """Return how a group's axes lie in a map at best, and the mean correlation over its operations."""
     frames = super_fibonacci(_STEP)
     # Two operations that make the group tell most; all of it is asked only of the best frames.
     some = group[:: max(1, len(group) // 3)][:3]
@@ -206,7 +206,7 @@ def _best_axes(
 def _mean_correlation(
     one: _Shape, other: _Shape, frames: Float[np.ndarray, "f 3 3"], group: Float[np.ndarray, "g 3 3"]
 ) -> Float[np.ndarray, " f"]:
-    """Return the mean over operations of the correlation of a map with the other one, turned, for each frame."""
+    """Return the mean correlation of a map with the other one, turned by the operations, for each frame."""
     fixed = one.read(torch.eye(3)[None])[0]
     own = float(fixed.abs().square().sum())
     total = np.zeros(len(frames))
@@ -214,7 +214,7 @@ def _mean_correlation(
     for operation in group:
         turns = torch.as_tensor(frames @ operation @ frames.transpose(0, 2, 1), dtype=torch.float32)
         parts = []
-        for some in turns.split(step):
+        for some in torch.split(turns, step):
             values = other.read(some)
             power = values.abs().square().sum(1)
             parts.append((values * fixed.conj()).real.sum(1) / (power * own).clamp_min(1e-30).sqrt())

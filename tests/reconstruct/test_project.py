@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from reconstruction_bodies import cube, image, twisted, volume
+from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
 from nanonet.reconstruct import fourier_grid
@@ -31,9 +32,10 @@ def test_backproject_is_the_adjoint_of_project(side: int) -> None:
 
 
 def test_without_a_turn_it_is_the_sum_along_z() -> None:
-    density = torch.tensor(volume(cube(50, 0.25), 32, 4.0), dtype=torch.float64)
+    # Without frequencies beyond the circle that a projector keeps.
+    density = torch.tensor(gaussian_filter(volume(cube(50, 0.25), 32, 4.0).astype(float), 1.0))
     found = project(density, torch.eye(3, dtype=torch.float64)[None])[0]
-    assert np.corrcoef(found.flatten(), density.sum(0).flatten())[0, 1] > 0.9995
+    assert np.corrcoef(found.flatten(), density.sum(0).flatten())[0, 1] > 0.9999
 
 
 def test_projections_are_those_of_real_space() -> None:

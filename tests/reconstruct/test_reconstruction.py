@@ -1,4 +1,4 @@
-"""From images to a map: right shape and poses, halves apart, a control that is worse, any hand but consistent."""
+"""From images to a map: right shape and poses, halves apart, a control that is worse, either hand."""
 
 from dataclasses import replace
 
