@@ -28,16 +28,20 @@ def sizes(rng: np.random.Generator) -> np.ndarray:
     return 24.0 * rng.uniform(0.5, 1.0, int(rng.integers(1, 3)))
 
 
+def picture(rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """Return an image (y, x) of some 500 particles, and how many it shows."""
+    drawn = scene(partial(sizes, rng), groups=GROUPS, overlap=0.15, noise=0.7, rng=rng)
+    image = drawn.image(rng)[:SIDE, :SIDE].astype(np.float32)
+    return image, len(np.unique(drawn.visible[:SIDE, :SIDE])) - 1
+
+
 def main() -> None:
     """Print and return the least seconds of the clock and of all processors."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the same: it takes seconds")
     parser.add_argument("--checkpoint", default="zoo:particle_masks")
     words = parser.parse_args()
-    rng = np.random.default_rng(0)
-    drawn = scene(partial(sizes, rng), groups=GROUPS, overlap=0.15, noise=0.7, rng=rng)
-    image = drawn.image(rng)[:SIDE, :SIDE].astype(np.float32)
-    true = len(np.unique(drawn.visible[:SIDE, :SIDE])) - 1
+    image, true = picture(np.random.default_rng(0))
     network = load_network(words.checkpoint, task="particle_mask")
     clock, processor, found = [], [], 0
     with tempfile.TemporaryDirectory() as place:
