@@ -40,7 +40,7 @@ def test_one_kind_is_not_cut(method) -> None:
 
 
 def test_groups_too_small_for_a_map_do_not_count() -> None:
-    values, kind = blobs([100, 100, 8])
+    values, _ = blobs([100, 100, 8])
     found = search(values, [HDBSCAN()], np.random.default_rng(0))
     assert found.best.groups == 2
     with pytest.raises(InputError, match="record more"):
@@ -50,7 +50,7 @@ def test_groups_too_small_for_a_map_do_not_count() -> None:
 def test_what_is_unlike_all_groups_is_an_outlier_and_what_lies_between_two_is_unsure() -> None:
     values, kind = blobs([100, 100])
     middle = (values[kind == 0].mean(axis=0) + values[kind == 1].mean(axis=0)) / 2
-    values = np.concatenate([values, [middle + [0, 0, 30, 0], middle]])
+    values = np.concatenate([values, [middle + np.array([0, 0, 30, 0]), middle]])
     found = assign(values, np.append(kind, [-1, -1]))
     assert found.labels[-2] == -1
     assert found.probability[-2] < 1e-4
