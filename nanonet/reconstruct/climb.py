@@ -142,7 +142,7 @@ def small_map(
     return density.clamp_min(0.0) * torch.as_tensor(ball_mask(side, radius, edge=2.0))
 
 
-def lengthened(noise: Float[Tensor, " k"], highest: int) -> Float[Tensor, " k"]:
+def lengthened(noise: Float[Tensor, " k"], highest: int) -> Float[Tensor, " m"]:
     """Return noise by shell for more shells, those added like the last."""
     last = noise[-1:].repeat(max(0, highest + 1 - len(noise)))
     return torch.cat([noise, last])[: highest + 1]

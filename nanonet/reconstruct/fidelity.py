@@ -34,7 +34,7 @@ def footprints(particles: ParticleImages) -> Bool[np.ndarray, "n y x"]:
 
 
 def correlations(
-    density: Float[np.ndarray, "n n n"],
+    density: Float[np.ndarray, "s s s"],
     particles: ParticleImages,
     spectra: Spectra,
     poses: Poses,
@@ -59,8 +59,8 @@ def correlations(
 
 
 def projections(
-    density: Float[np.ndarray, "n n n"], spectra: Spectra, poses: Poses, centre: Float[np.ndarray, "n 2"]
-) -> Float[np.ndarray, "n y x"]:
+    density: Float[np.ndarray, "s s s"], spectra: Spectra, poses: Poses, centre: Float[np.ndarray, "n 2"]
+) -> Float[np.ndarray, "n s s"]:
     """Return the map's projections where, and as large as, the particles are in their images."""
     n = spectra.side
     whole = spectra.whole()

@@ -120,7 +120,7 @@ def add(
 def _cells(
     frequencies: Float[Tensor, "p 3"], side: int
 ) -> tuple[Int[Tensor, "p 3"], Float[Tensor, "p 3"], Float[Tensor, " p"]]:
-    """Return the lower corner of the cell of each frequency, its place there, and whether it is on the grid."""
+    """Return the lower corner of the cell of each frequency, its place there, and if it is on the grid."""
     place = OVERSAMPLING * frequencies + side // 2
     inside = ((place >= 0) & (place <= side - 1)).all(1)
     lower = place.floor().clamp(0, side - 2)

@@ -217,10 +217,10 @@ class _Seen:
     noise: Float[Tensor, " k"]
     fit_size: bool
 
-    def correlations(self, density: Float[np.ndarray, "n n n"]) -> Float[np.ndarray, " n"]:
+    def correlations(self, density: Float[np.ndarray, "s s s"]) -> Float[np.ndarray, " n"]:
         return correlations(density, self.particles, self.spectra, self.poses, self.centre)
 
-    def control(self, ball: Float[np.ndarray, "n n n"]) -> Float[np.ndarray, " n"]:
+    def control(self, ball: Float[np.ndarray, "s s s"]) -> Float[np.ndarray, " n"]:
         """Return the correlations with a ball, after its best place, size and brightness were found."""
         highest = len(self.noise) - 1
         grid = fourier_grid.to_grid(
