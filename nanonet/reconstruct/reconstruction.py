@@ -84,9 +84,18 @@ class Reconstruction:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How particles are reconstructed: starts for each half, and how each is climbed and refined."""
+    """How particles are reconstructed.
 
-    starts: int = 4
+    Parameters
+    ----------
+    starts, most_starts
+        Of each half, at least; and at most, while the halves do not agree.
+    climb, refine
+        How each start climbs, and how the best are made finer.
+    """
+
+    starts: int = 3
+    most_starts: int = 12
     climb: Climb = field(default_factory=Climb)
     refine: Refine = field(default_factory=Refine)
 
@@ -121,11 +130,14 @@ def reconstruct(
     settings = settings or Settings()
     operations(point_group)
     check(particles)
-    if settings.starts < 1:
-        raise InputError(f"starts must be at least 1, got {settings.starts}")
+    if not 1 <= settings.starts <= settings.most_starts:
+        raise InputError(
+            f"starts must be between 1 and most_starts, got {settings.starts} and {settings.most_starts}"
+        )
     centre, gyration = centres(particles)
     every = spectra(particles, centre, _ROOM * _RADIUS * float(np.median(gyration)))
     sizes = first_sizes(gyration, point_group)
+    limits = (settings.starts, settings.most_starts)
     halves = rng.permutation(len(particles)) % 2
     index = [np.flatnonzero(halves == half) for half in (0, 1)]
     parts = tuple(every.take(which) for which in index)
@@ -134,7 +146,7 @@ def reconstruct(
         (sizes[index[0]], sizes[index[1]]),
         point_group,
         settings.climb,
-        settings.starts,
+        limits,
         rng,
     )
     found, highest = refine(

@@ -14,8 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nanonet.reconstruct import fourier_grid, gridding
-from nanonet.reconstruct.align import align
-from nanonet.reconstruct.climb import Climb, climb, lengthened, shell_of, small_side, view_step
+from nanonet.reconstruct.align import Frame, align
+from nanonet.reconstruct.climb import Climb, Climbed, climb, lengthened, shell_of, small_side, view_step
 from nanonet.reconstruct.images import Spectra
 from nanonet.reconstruct.mask import ball_mask, soft_mask
 from nanonet.reconstruct.point_group import operations
@@ -33,6 +33,10 @@ _SURE = 0.995
 """Largest correlation that is taken for sure: of 1 the signal would be infinite."""
 _ALIGNED = 12
 """Shell up to which halves are brought together [cycles a side]."""
+_SAME = 0.7
+"""Correlation of two levelled maps that show the same body; of different ones it is below 0.3."""
+_ALIKE = 0.1
+"""Likelihoods, by value of the spectra, of two halves of the same particles."""
 _EVEN = 0.02
 """Likelihoods, by value of the spectra, that do not tell one start from another."""
 
@@ -86,34 +90,52 @@ def ab_initio(
     sizes: tuple[Float[np.ndarray, " n"], Float[np.ndarray, " m"]],
     point_group: str,
     settings: Climb,
-    starts: int,
+    starts: tuple[int, int],
     rng: np.random.Generator,
 ) -> tuple[tuple[Half, Half], Starts]:
     """Return both halves from nothing, in one frame: of several starts of each those two that agree best.
 
     Starts whose maps explain their own half worse than the best one does are left out first: the same wrong
-    map may be found from both halves.
+    map may be found from both halves. As long as the halves do not agree, or one is explained worse than the
+    other, there are further starts.
+
+    Parameters
+    ----------
+    starts
+        Of each half: at least, and at most.
     """
-    found = [
-        [climb(own, size, point_group, settings, rng) for _ in range(starts)]
-        for own, size in zip(spectra, sizes, strict=True)
-    ]
-    likelihoods = np.array([[one.likelihood for one in row] for row in found])
-    good = likelihoods >= likelihoods.max(1, keepdims=True) - _EVEN
+    found: tuple[list[Climbed], list[Climbed]] = ([], [])
     highest = shell_of(settings.last_detail, spectra[0])
-    best = None
-    for one in (one for one, fits in zip(found[0], good[0], strict=True) if fits):
-        for other in (other for other, fits in zip(found[1], good[1], strict=True) if fits):
-            frame = align(one.density, other.density, point_group, highest=highest)
-            if best is None or frame.correlation > best[2].correlation:
-                best = (one, other, frame)
-    assert best is not None
-    one, other, frame = best
+    for index in range(starts[1]):
+        for own, size, row in zip(spectra, sizes, found, strict=True):
+            row.append(climb(own, size, point_group, settings, rng))
+        if index + 1 < starts[0]:
+            continue
+        one, other, frame = _best_pair(found, point_group, highest)
+        if frame.correlation > _SAME and abs(one.likelihood - other.likelihood) < _ALIKE:
+            break
     halves = (
         Half(spectra[0], one.poses, one.noise),
         Half(spectra[1], frame.applied(other.poses), other.noise),
     )
+    likelihoods = np.array([[each.likelihood for each in row] for row in found])
     return halves, Starts(likelihoods, frame.correlation)
+
+
+def _best_pair(
+    found: tuple[list[Climbed], list[Climbed]], point_group: str, highest: int
+) -> tuple[Climbed, Climbed, Frame]:
+    """Return the likely climbs of each half that agree best, and how the second is brought to the first."""
+    likely = []
+    for row in found:
+        most = max(each.likelihood for each in row)
+        likely.append([each for each in row if each.likelihood >= most - _EVEN])
+    pairs = [
+        (one, other, align(one.density, other.density, point_group, highest=highest))
+        for one in likely[0]
+        for other in likely[1]
+    ]
+    return max(pairs, key=lambda pair: pair[2].correlation)
 
 
 def refine(

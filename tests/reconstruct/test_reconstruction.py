@@ -8,7 +8,7 @@ import torch
 from reconstruction_bodies import Simulated, cube, simulated, twisted, volume
 from scipy.spatial.transform import Rotation
 
-from nanonet.configuration import compose
+from nanonet.configuration import build, compose
 from nanonet.reconstruct.align import align, turned
 from nanonet.reconstruct.climb import Climb
 from nanonet.reconstruct.coverage import coverage
@@ -23,7 +23,9 @@ from nanonet.records import InputError, ParticleImages, ShellCorrelation
 
 SIDE, PIXEL = 40, 4.0
 BODY = cube(80, 0.1, 0.3)
-QUICK = Settings(starts=2, climb=Climb(rounds=14, greedy_rounds=3), refine=Refine(rounds=3, searches=1))
+QUICK = Settings(
+    starts=2, most_starts=10, climb=Climb(rounds=14, greedy_rounds=3), refine=Refine(rounds=3, searches=1)
+)
 
 
 @pytest.fixture(scope="module")
