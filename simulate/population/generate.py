@@ -87,7 +87,7 @@ def generate_population(
     microscope: ScanningMicroscope,
     output: str | Path,
     n_structures: int | None = None,
-    suffix: str = ".emd",
+    suffix: str = ".dm4",
     seed: int = 0,
     cluster: Cluster | None = None,
 ) -> Path:
@@ -100,7 +100,7 @@ def generate_population(
     n_structures
         Images that are made, the first of the recipe's; None for all.
     suffix
-        Format of the images: .emd, .hspy, .tif, .mrc, .dm4.
+        Format of the images: .dm4 or .dm3, which tell modality and energy, .emd, .hspy, .tif or .mrc.
 
     Returns
     -------
