@@ -25,8 +25,8 @@ class FocusedHAADF:
 
     What atoms scatter is `simulate.fields.plural`'s: thickness by thickness, with saturation, without
     channelling. A particle's signal comes from its heights in proportion to the matter there. Particles that
-    lie over each other add up. Against multislice off zone axes (benchmarks/population_haadf.py --quick) small
-    particles are right to 4 %, slabs of 10 to 20 nm on the whole some 10 % too bright, at worst 19 %.
+    lie over each other add up. Against multislice off zone axes (benchmarks/population_haadf.py --quick),
+    small particles are right to 4 %, slabs of 10 to 20 nm on the whole some 10 % too bright, at worst 19 %.
 
     Parameters
     ----------
