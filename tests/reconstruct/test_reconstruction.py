@@ -1,5 +1,6 @@
 """From images to a map: right shape and poses, halves apart, a control that is worse, either hand."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -83,7 +84,6 @@ def test_maps_of_another_size_are_refused(found: Reconstruction, cubes: Simulate
 
 
 def test_the_config_builds_it() -> None:
-    from nanonet.configuration import build
 
     assert (
         build(compose("infer", ["+reconstruct=ab_initio", "pipeline=particles"]).reconstruct).keywords[
@@ -153,7 +153,9 @@ def test_coverage_tells_many_views_from_one_side() -> None:
         (lambda images: images * np.nan, "no numbers"),
     ],
 )
-def test_bad_images_are_refused(change, message: str, cubes: Simulated) -> None:  # type: ignore[no-untyped-def]
+def test_bad_images_are_refused(
+    change: Callable[[np.ndarray], np.ndarray], message: str, cubes: Simulated, unlike_shapes: None
+) -> None:
     images = change(cubes.particles.images)
     particles = ParticleImages(
         images=images, particle_ids=np.arange(len(images)), pixel_size=PIXEL, noise=np.ones(len(images))
