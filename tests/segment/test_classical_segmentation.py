@@ -170,7 +170,11 @@ def test_what_cannot_be_told_apart_is_counted_whether_it_is_kept_or_not(keep: bo
     pair = np.minimum(np.hypot(y - 120, x - 80), np.hypot(y - 75, x - 120)) < 34
     micrograph = Micrograph(image=counts(one | pair, dose=400.0), name="pair")
     found = segment(
-        micrograph, separate=partial(separate, keep=keep, fewest_pixels=2500), sigma=2, threshold="li"
+        micrograph,
+        separate=partial(separate, keep=keep, fewest_pixels=2500),
+        sigma=2,
+        threshold="li",
+        background_radius=128,
     )
     assert found.unresolved == pytest.approx(pair.mean(), rel=0.1)
     assert found.labels.max() == 1 + keep
@@ -209,12 +213,17 @@ def test_what_is_not_given_is_what_most_settings_agree_on() -> None:
     labels = truth()
     image = counts(labels > 0, dose=4.0, contrast=0.8)
     found = segment(Micrograph(image=image, name="discs"))
-    assert "6 settings" in found.note
+    assert "12 settings" in found.note
     assert "F1" in found.note
     given = segment(Micrograph(image=image, name="discs"), threshold="otsu")
     assert "threshold=otsu" in given.note
-    assert "2 settings" in given.note
-    assert segment(Micrograph(image=image, name="discs"), threshold="otsu", sigma=3.0).note == ""
+    assert "4 settings" in given.note
+    assert (
+        segment(
+            Micrograph(image=image, name="discs"), threshold="otsu", sigma=3.0, background_radius=99.0
+        ).note
+        == ""
+    )
 
 
 def test_the_most_stable_is_the_one_that_agrees_with_the_others() -> None:
