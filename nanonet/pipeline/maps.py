@@ -1,0 +1,168 @@
+"""The maps of a population: their tables, headline numbers and files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from nanonet.io.writers.stacks import write_mrc_stack
+from nanonet.io.writers.star import StarOptics, write_star
+from nanonet.io.writers.volumes import write_mrc
+from nanonet.reconstruct.reconstruction import Reconstruction
+from nanonet.records import Column, Estimate, Orientations, ParticleImages, Table
+from nanonet.report.content import Figure
+from nanonet.report.population_figures import members_figure, shells_figure, surface_figure
+
+STACK = "particles.mrcs"
+_FSC_COLUMNS = (
+    Column(name="class_id", unit="", meaning="class, from 1"),
+    Column(name="frequency_per_angstrom", unit="1/Å", meaning="spatial frequency of the shell"),
+    Column(name="fsc", unit="", meaning="correlation of the two half maps in this shell, within a soft mask"),
+)
+_MAP_COLUMNS = (
+    Column(name="class_id", unit="", meaning="class, from 1; its map is volumes/class_NN.mrc"),
+    Column(name="kind_id", unit="", meaning="kind that the class is a part of, from 1"),
+    Column(name="particles", unit="", meaning="number of particles"),
+    Column(name="voxel_size_angstrom", unit="Å", meaning="of the map"),
+    Column(
+        name="resolution_fsc_0143_angstrom", unit="Å", meaning="where the half maps' FSC falls below 0.143"
+    ),
+    Column(name="resolution_fsc_05_angstrom", unit="Å", meaning="where it falls below 0.5"),
+    Column(
+        name="correlation",
+        unit="",
+        meaning="median correlation of particles with the half map that they had no part in",
+    ),
+    Column(name="control_correlation", unit="", meaning="the same with the map averaged over all rotations"),
+    Column(
+        name="largest_gap_degrees", unit="°", meaning="from any direction of view to the nearest particle's"
+    ),
+)
+
+
+class ShellTable(Table):
+    """fsc.csv: Fourier shell correlation of the half maps of every class."""
+
+    stem = "fsc"
+
+
+class MapTable(Table):
+    """maps.csv: one row a map."""
+
+    stem = "maps"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassMap:
+    """A class, the images of its particles, and what was made of them."""
+
+    class_id: int
+    kind_id: int
+    cuts: ParticleImages
+    found: Reconstruction
+
+
+def map_tables(maps: Sequence[ClassMap]) -> tuple[Table, ...]:
+    """Return maps.csv and fsc.csv."""
+    rows = [
+        (
+            one.class_id,
+            one.kind_id,
+            len(one.cuts),
+            one.found.volume.voxel_size,
+            one.found.resolution_fsc_0143,
+            one.found.resolution_fsc_05,
+            float(np.median(one.found.held_out_correlations)),
+            float(np.median(one.found.control_correlations)),
+            float(np.degrees(one.found.coverage.largest_gap)),
+        )
+        for one in maps
+    ]
+    shells = [
+        (one.class_id, frequency, value)
+        for one in maps
+        for frequency, value in zip(one.found.fsc.frequency, one.found.fsc.correlation, strict=True)
+    ]
+    return (
+        MapTable(data=pd.DataFrame(rows, columns=_names(_MAP_COLUMNS)), columns=_MAP_COLUMNS),
+        ShellTable(data=pd.DataFrame(shells, columns=_names(_FSC_COLUMNS)), columns=_FSC_COLUMNS),
+    )
+
+
+def _names(columns: Sequence[Column]) -> list[str]:
+    return [column.name for column in columns]
+
+
+def map_estimates(maps: Sequence[ClassMap]) -> tuple[Estimate, ...]:
+    """Return the headline numbers of each map: its resolution, and how its particles agree with it."""
+    found: list[Estimate] = []
+    for one in maps:
+        low, middle, high = np.quantile(one.found.held_out_correlations, [0.05, 0.5, 0.95])
+        control = float(np.median(one.found.control_correlations))
+        found += [
+            Estimate(
+                name=f"class {one.class_id}: resolution",
+                value=one.found.resolution_fsc_0143 / 10,
+                unit="nm",
+                note=f"FSC of half maps at 0.143; {len(one.cuts)} particles",
+            ),
+            Estimate(
+                name=f"class {one.class_id}: correlation of particles",
+                value=float(middle),
+                low=float(low),
+                high=float(high),
+                note="with the half map that each had no part in, median and middle 90 % of the particles; "
+                f"a ball would reach {control:.3f}",
+            ),
+        ]
+    return tuple(found)
+
+
+def map_figures(maps: Sequence[ClassMap]) -> tuple[Figure, ...]:
+    """Return how half maps agree, and of each class its particles and its map."""
+    if not maps:
+        return ()
+    found = [shells_figure([(one.class_id, one.found.fsc) for one in maps])]
+    for one in maps:
+        found.append(members_figure(one.class_id, one.cuts, one.found.held_out_correlations))
+        found.append(surface_figure(one.class_id, one.found.volume))
+    return tuple(found)
+
+
+def map_writers(maps: Sequence[ClassMap], cuts: ParticleImages) -> tuple[Callable[[Path], object], ...]:
+    """Return what writes volumes/, particles.mrcs and orientations.star."""
+    return (
+        *(partial(_write_volume, one) for one in maps),
+        partial(_write_particles, cuts),
+        partial(_write_orientations, tuple(maps), cuts),
+    )
+
+
+def _write_volume(one: ClassMap, folder: Path) -> None:
+    write_mrc(folder / "volumes" / f"class_{one.class_id:02d}.mrc", one.found.volume)
+
+
+def _write_particles(cuts: ParticleImages, folder: Path) -> None:
+    write_mrc_stack(folder / STACK, (image for image in cuts.images), pixel_size=cuts.pixel_size)
+
+
+def _write_orientations(maps: tuple[ClassMap, ...], cuts: ParticleImages, folder: Path) -> None:
+    if not maps:
+        return
+    every = [one.found.orientations for one in maps]
+    joined = Orientations(
+        **{name: np.concatenate([getattr(one, name) for one in every]) for name in vars(every[0])}
+    )
+    write_star(
+        folder / "orientations.star",
+        joined,
+        cuts.pixel_size,
+        [f"{number:06d}@{STACK}" for number in joined.particle_ids],
+        random_subset=np.concatenate([one.found.halves for one in maps]) + 1,
+        optics=StarOptics(image_size=cuts.images.shape[-1]),
+    )
