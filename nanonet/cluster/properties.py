@@ -24,6 +24,9 @@ SHAPES = ("circularity", "convexity", "solidity", "eccentricity")
 INTENSITIES = ("intensity", "intensity_max", "intensity_mean", "intensity_std")
 PROPERTIES = (*SIZES, *SHAPES, *INTENSITIES)
 """ParticleSpy's list; never where a particle lies, nor in which frame."""
+DEFAULT = ("equivalent_diameter", "solidity", "circularity", *INTENSITIES)
+"""Those that tell kinds apart although outlines are uncertain; all sizes together weigh as one property too
+often, and hide it."""
 _BRIGHTEST = 98.0
 """Percentile of a particle's pixels that stands for its highest: the highest itself is noise."""
 
@@ -39,7 +42,7 @@ class Features:
         return len(self.values)
 
 
-def properties(rows: pd.DataFrame, cuts: ParticleImages, *, names: Sequence[str] = PROPERTIES) -> Features:
+def properties(rows: pd.DataFrame, cuts: ParticleImages, *, names: Sequence[str] = DEFAULT) -> Features:
     """Return chosen properties of particles.
 
     Sizes and intensities are taken as logarithms, so that a spread of 10 % is the same for small and large.
