@@ -7,6 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32
 
+FLATTEN = (12.0, 40.0)
+"""Pixels."""
+_HILLS = (60.0, 160.0)
+"""Pixels from one hill of a support to the next."""
+_LEAST = 0.01
+"""Local variance below which contrast is not raised, as a share of the mean: what is empty stays so."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Appearance:
@@ -24,8 +31,12 @@ class Appearance:
         Largest standard deviation of a Gaussian blur [px].
     uneven
         Largest difference of brightness across the picture, in standard deviations.
+    clutter
+        Largest standard deviation of a support that is thick here and thin there, in those of the picture.
+    flatten
+        Chance that brightness and contrast are made even, as over `FLATTEN` pixels.
     strikes
-        Chance of each kind of change but inversion.
+        Chance of each other kind of change but inversion; half of it for clutter.
     """
 
     inversion: float = 0.3
@@ -33,6 +44,8 @@ class Appearance:
     noise: float = 0.5
     blur: float = 1.0
     uneven: float = 1.0
+    clutter: float = 1.5
+    flatten: float = 0.15
     strikes: float = 0.4
 
     def change(self, image: Float[np.ndarray, "y x"], rng: np.random.Generator) -> Float32[np.ndarray, "y x"]:
@@ -49,6 +62,10 @@ class Appearance:
             scored = _standard(gaussian_filter(scored, rng.uniform(0, self.blur), mode="nearest"))
         if uneven:
             scored = scored + rng.uniform(0, self.uneven) * _light(scored.shape, rng)
+        if rng.random() < self.strikes / 2:
+            scored = scored + rng.uniform(0, self.clutter) * _support(scored.shape, rng)
+        if rng.random() < self.flatten:
+            scored = flattened(scored, rng.uniform(*FLATTEN))
         if noise:
             grain = rng.standard_normal(scored.shape).astype(np.float32)
             if smooth:
@@ -64,6 +81,32 @@ def _standard(image: Float[np.ndarray, "y x"]) -> Float32[np.ndarray, "y x"]:
     values = values - values.mean()
     spread = float(values.std())
     return np.asarray(values / spread if spread > 0 else values)
+
+
+def flattened(image: Float[np.ndarray, "y x"], sigma: float) -> Float32[np.ndarray, "y x"]:
+    """Return a picture of even brightness and contrast: less its Gaussian mean, over its local spread.
+
+    Parameters
+    ----------
+    sigma
+        Of the Gaussian mean [px]; twice that of the spread.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    values = image.astype(np.float32)
+    values = values - gaussian_filter(values, sigma)
+    spread = gaussian_filter(values**2, 2 * sigma)
+    return np.asarray(values / np.sqrt(spread + _LEAST * values.var() + 1e-12))
+
+
+def _support(shape: tuple[int, ...], rng: np.random.Generator) -> Float32[np.ndarray, "y x"]:
+    """Return hills and valleys wider than particles, of mean 0 and variance 1."""
+    from scipy.ndimage import zoom
+
+    wide = rng.uniform(*_HILLS)
+    coarse = rng.standard_normal([int(np.ceil(n / wide)) + 3 for n in shape]).astype(np.float32)
+    fine = zoom(coarse, wide, order=3)
+    return _standard(fine[tuple(slice(int(wide), int(wide) + n) for n in shape)])
 
 
 def _light(shape: tuple[int, ...], rng: np.random.Generator) -> Float32[np.ndarray, "y x"]:

@@ -121,3 +121,17 @@ def test_what_is_missing_is_named(folder, tmp_path):
         LabelledImages(folder)
     with pytest.raises(InputError, match="no images"):
         LabelledImages(tmp_path / "nowhere")
+
+
+def test_a_flattened_picture_has_even_brightness_and_contrast() -> None:
+    from nanonet.data.appearance import flattened
+
+    rng = np.random.default_rng(0)
+    x = np.linspace(0, 1, 200)
+    texture = rng.normal(size=(200, 200))
+    found = flattened(50 * x**2 + (1 + 4 * x) * texture, 12.0)
+    halves = found[40:-40, :100], found[40:-40, 100:]
+    assert abs(halves[0].mean()) < 0.1
+    assert halves[0].std() == pytest.approx(halves[1].std(), rel=0.1)
+    assert np.corrcoef(found[40:-40, 40:-40].ravel(), texture[40:-40, 40:-40].ravel())[0, 1] > 0.98
+    assert (flattened(np.full((20, 20), 3.0), 5.0) == 0).all()
