@@ -1,8 +1,8 @@
 """Particles of supported catalysts against boxes drawn by hand around each: small, faint, on uneven supports.
 
-A folder holds images/NAME.jpg and boxes/NAME.txt with a line a particle: class, then centre x, centre y, width and
-height as shares of the image (YOLO's format). A particle is found if the box around it has an IoU above one half
-with a box that was drawn, one to one.
+A folder holds images/NAME.jpg and boxes/NAME.txt with a line a particle: class, then centre x, centre y, width
+and height as shares of the image (YOLO's format). A particle is found if the box around it has an IoU above one
+half with a box that was drawn, one to one.
 """
 
 from __future__ import annotations
@@ -80,9 +80,8 @@ def main() -> None:
             boxes, own = drawn(path, micrograph.image.shape), around(segment(micrograph).labels)
             right, found, true = right + matched(own, boxes), found + len(own), true + len(boxes)
         recall, precision = right / true, right / max(found, 1)
-        print(
-            f"{name:24} {len(files)} images, {true} boxes: {recall:.3f} found, {precision:.3f} of what is found right"
-        )
+        told = f"{name:24} {len(files)} images, {true} boxes: {recall:.3f} of them found"
+        print(f"{told}, {precision:.3f} of what is found is one")
         headline |= {f"{name}_recall": round(recall, 3), f"{name}_precision": round(precision, 3)}
     print(json.dumps(headline))
 
