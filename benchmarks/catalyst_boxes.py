@@ -1,8 +1,8 @@
 """Particles of supported catalysts against boxes drawn by hand around each: small, faint, on uneven supports.
 
-A folder holds images/NAME.jpg and boxes/NAME.txt with a line a particle: class, then centre x, centre y, width
-and height as shares of the image (YOLO's format). A particle is found if the box around it has an IoU above one
-half with a box that was drawn, one to one.
+A folder holds images/NAME.jpg and boxes/NAME.txt with a line a particle: class, then centre x, centre y,
+width and height as shares of the image (the format of YOLO). A particle is found if the box around it has an
+IoU above one half with a box that was drawn, one to one.
 """
 
 from __future__ import annotations
