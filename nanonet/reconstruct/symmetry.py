@@ -14,18 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Complex, Float
-from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from nanonet.reconstruct import fourier_grid
 from nanonet.reconstruct.mask import ball_like
 from nanonet.reconstruct.point_group import operations
-from nanonet.reconstruct.rotation_grid import super_fibonacci
+from nanonet.reconstruct.rotation_grid import asymmetric_unit, local_grid, super_fibonacci
 from nanonet.records import InputError, Volume
 
 CANDIDATES = ("C2", "C3", "C4", "D2", "D3", "D4", "T", "O", "I")
 _STEP = np.deg2rad(12.0)
 _REFINED = np.deg2rad([6.0, 3.0, 1.5, 0.75])
+_CORNERS = 1.8  # steps, so that a local grid holds all corners of its cube
 _BEST = 6
 _CONTROLS = 6
 _MOST_POINTS = 2_000_000
@@ -105,7 +105,7 @@ def propose_point_group(
     for name in candidates:
         group = operations(name)[1:]
         rotation, best = _best_axes(one, other, group)
-        chance = [_best_axes(*control, group, refine=False)[1] for control in controls]
+        chance = [_best_axes(*control, group)[1] for control in controls]
         scores.append(
             GroupScore(
                 point_group=name,
@@ -184,21 +184,19 @@ class _Shape:
 
 
 def _best_axes(
-    one: _Shape, other: _Shape, group: Float[np.ndarray, "g 3 3"], *, refine: bool = True
+    one: _Shape, other: _Shape, group: Float[np.ndarray, "g 3 3"]
 ) -> tuple[Float[np.ndarray, "3 3"], float]:
     """Return how a group's axes lie in a map at best, and the mean correlation over its operations."""
-    frames = super_fibonacci(_STEP)
+    # Axes that an operation of the group turns into each other are the same axes.
+    frames = asymmetric_unit(super_fibonacci(_STEP), np.concatenate([np.eye(3)[None], group]))
     # Two operations that make the group tell most; all of it is asked only of the best frames.
     some = group[:: max(1, len(group) // 3)][:3]
     coarse = _mean_correlation(one, other, frames, some)
     chosen = frames[np.argsort(coarse)[::-1][: 4 * _BEST]]
     scores = _mean_correlation(one, other, chosen, group)
-    for step in _REFINED if refine else _REFINED[:1]:
-        ticks = np.array([-1.0, 0.0, 1.0]) * step
-        turns = np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 3)
-        local = Rotation.from_rotvec(turns).as_matrix()
+    for step in _REFINED:
         best = chosen[np.argsort(scores)[::-1][:_BEST]]
-        chosen = (local @ best[:, None]).reshape(-1, 3, 3)
+        chosen = (local_grid(_CORNERS * step, step) @ best[:, None]).reshape(-1, 3, 3)
         scores = _mean_correlation(one, other, chosen, group)
     return chosen[int(scores.argmax())], float(scores.max())
 
