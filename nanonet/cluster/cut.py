@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Float32, Int
 
 from nanonet.records import InputError, Micrograph, ParticleImages
 
-_RIM = 3
+_RIM = 5
 """Pixels around a particle's outline that are neither background nor a neighbour's: blur carries it there."""
 _ENOUGH = 50
 """Pixels of background that a particle needs around it; with fewer, the frame's stand for them."""
