@@ -32,13 +32,13 @@ def suspects(classes: Int[np.ndarray, " n"], own: Float[np.ndarray, " n"]) -> Bo
     classes
         From 0; -1 for none.
     own
-        Correlation of each with the map of its class that it had no part in; NaN without class.
+        Correlation of each with the map of its class that it had no part in; NaN where not known.
     """
     found = classes < 0
     for number in range(int(classes.max(initial=-1)) + 1):
         inside = classes == number
-        median = np.median(own[inside])
-        spread = 1.4826 * np.median(np.abs(own[inside] - median))
+        median = np.nanmedian(own[inside])
+        spread = 1.4826 * np.nanmedian(np.abs(own[inside] - median))
         found |= inside & (own < median - FAR * max(float(spread), 1e-3))
     return np.asarray(found)
 
@@ -61,7 +61,7 @@ def moved(
     scores
         Their correlations with the k maps.
     """
-    lowest = np.array([np.quantile(own[classes == k], _LOWEST) for k in range(scores.shape[1])])
+    lowest = np.array([np.nanquantile(own[classes == k], _LOWEST) for k in range(scores.shape[1])])
     found = classes.copy()
     for index, score in zip(looked_at, scores, strict=True):
         now = classes[index]

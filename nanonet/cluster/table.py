@@ -54,9 +54,9 @@ def class_table(
     kinds, classes
         From 0; -1 for none.
     """
-    reason = np.where(
-        kinds < 0, "unlike all kinds", np.where(classes < 0, "too few of its kind for a map", "")
-    )
+    without = np.setdiff1d(kinds[kinds >= 0], kinds[classes >= 0])
+    few = np.where(np.isin(kinds, without), "too few of its kind for a map", "unlike the maps")
+    reason = np.where(kinds < 0, "unlike all kinds", np.where(classes < 0, few, ""))
     data = pd.DataFrame(
         {
             "image": rows["image"].to_numpy(),

@@ -62,7 +62,7 @@ class ClassMap:
     """A class, the images of its particles, and what was made of them."""
 
     class_id: int
-    kind_id: int
+    kind_id: int = 0
     cuts: ParticleImages
     found: Reconstruction
 

@@ -9,7 +9,7 @@ from typing import ClassVar, cast
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from nanonet.cluster.assign import assign
 from nanonet.cluster.gather import Chosen, choose
@@ -17,6 +17,7 @@ from nanonet.cluster.log import grouping_table
 from nanonet.cluster.partition import Method, members
 from nanonet.cluster.properties import Features
 from nanonet.cluster.search import Choice, search
+from nanonet.cluster.second_look import moved, suspects
 from nanonet.cluster.table import class_table
 from nanonet.cluster.window import within
 from nanonet.io.record_arrays import load_record, save_record
@@ -25,6 +26,7 @@ from nanonet.pipeline.conclusion import Conclusion, Found
 from nanonet.pipeline.maps import ClassMap, map_estimates, map_figures, map_tables, map_writers
 from nanonet.pipeline.progress import progress_bar
 from nanonet.reconstruct.reconstruction import Reconstruction
+from nanonet.reconstruct.score import MapScores
 from nanonet.records import (
     ClassTable,
     Estimate,
@@ -36,6 +38,9 @@ from nanonet.records import (
 )
 from nanonet.report.particle_figures import particle_figures
 from nanonet.report.population_figures import scatter_figure
+
+_FEW = 0.05
+"""Share of a class that may change without its map being made anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +55,12 @@ class Population:
         How they are grouped.
     reconstruct
         Makes one map of particles that look alike.
+    score
+        Says how well particles fit maps.
     pixels
         Side of the images and maps of particles at most.
+    looks
+        How often particles that fit their class's map badly are tried on the others, at most.
     smallest, largest
         Particles of a class.
     """
@@ -62,7 +71,9 @@ class Population:
     features: Callable[[pd.DataFrame, ParticleImages], Features]
     classes: Method
     reconstruct: Callable[..., Reconstruction]
+    score: Callable[..., MapScores]
     pixels: int = 96
+    looks: int = 1
     smallest: int = 20
     largest: int = 200
     seed: int = 0
@@ -88,8 +99,12 @@ class Population:
         kinds = assign(features.values, choice.best.labels)
         mass = chosen.cuts.images.sum(axis=(1, 2))
         groups, said = within(kinds.labels, mass, smallest=self.smallest, largest=self.largest)
-        maps = tuple(self._maps(chosen, kinds.labels, groups, found.workspace))
-        table = _with_scores(class_table(chosen.rows, kinds.labels, groups, kinds.probability), maps)
+        kept = _Kept(cuts=chosen.cuts, workspace=found.workspace)
+        maps = tuple(self._maps(kept, groups, made=(), look=1))
+        groups, maps, looked = self._looked_again(kept, groups, maps)
+        kind_of = _kinds_of(kinds.labels, groups)
+        table = _with_scores(class_table(chosen.rows, kind_of, groups, kinds.probability), maps)
+        maps = tuple(replace(one, kind_id=_kind(kind_of, groups, one)) for one in maps)
         particles = cast(ParticleTable, particles.with_data(_with_classes(particles.data, table.data)))
         return Conclusion(
             tables=(particles, found.tables["images"], table, grouping_table(choice), *map_tables(maps)),
@@ -99,27 +114,90 @@ class Population:
                 *map_figures(maps),
                 *particle_figures(particles),
             ),
-            warnings=(f"grouping: {choice.reason}", *said, *_left_out(chosen, table)),
+            warnings=(f"grouping: {choice.reason}", *said, *looked, *_left_out(chosen, table)),
             writers=map_writers(maps, chosen.cuts),
         )
 
+    def _looked_again(
+        self, kept: _Kept, groups: Int[np.ndarray, " n"], maps: tuple[ClassMap, ...]
+    ) -> tuple[Int[np.ndarray, " n"], tuple[ClassMap, ...], tuple[str, ...]]:
+        """Return classes and maps after those that fit badly were tried on all maps, and what came of it."""
+        said: list[str] = []
+        for look in range(2, 2 + self.looks):
+            own = _own_correlations(len(groups), maps)
+            which = np.flatnonzero(suspects(groups, own))
+            if not len(which) or not maps:
+                break
+            scores = self.score(_of(kept.cuts, which), [one.found.volume for one in maps]).correlations
+            change = moved(groups, own, which, scores)
+            if np.array_equal(change.classes, groups):
+                break
+            groups = change.classes
+            said.append(
+                f"look {look} at the maps: {int(change.joined.sum())} particles went where they fit better, "
+                f"{int(change.dropped.sum())} that fit no map were left out"
+            )
+            maps = tuple(self._maps(kept, groups, made=maps, look=look))
+        return groups, maps, tuple(said)
+
     def _maps(
-        self, chosen: Chosen, kinds: Int[np.ndarray, " n"], groups: Int[np.ndarray, " n"], workspace: Path
+        self, kept: _Kept, groups: Int[np.ndarray, " n"], *, made: tuple[ClassMap, ...], look: int
     ) -> Iterator[ClassMap]:
-        """Yield the map of each class; one that was made before the run was stopped is read."""
+        """Yield the map of each class; those that are there and hardly changed, or were stored, are taken."""
         classes = members(groups)
         with progress_bar("maps", total=len(classes)) as advance:
             for number, own in enumerate(classes):
-                path = workspace / f"class_{number + 1:02d}.npz"
-                cuts = _of(chosen.cuts, np.flatnonzero(own))
-                made = load_record(path, Reconstruction)
-                if made is None or not np.array_equal(made.orientations.particle_ids, cuts.particle_ids):
-                    rng = np.random.default_rng([self.seed, 2, number])
-                    made = self.reconstruct(cuts, rng, class_id=number + 1)
-                    workspace.mkdir(parents=True, exist_ok=True)
-                    save_record(path, made)
-                yield ClassMap(class_id=number + 1, kind_id=int(kinds[own][0]) + 1, cuts=cuts, found=made)
+                cuts = _of(kept.cuts, np.flatnonzero(own))
+                if number < len(made) and _alike(made[number].cuts, cuts):
+                    yield made[number]
+                elif len(cuts) >= self.smallest or not made:
+                    path = kept.workspace / f"look_{look}_class_{number + 1:02d}.npz"
+                    found = load_record(path, Reconstruction)
+                    if found is None or not np.array_equal(
+                        found.orientations.particle_ids, cuts.particle_ids
+                    ):
+                        rng = np.random.default_rng([self.seed, look, number])
+                        found = self.reconstruct(cuts, rng, class_id=number + 1)
+                        kept.workspace.mkdir(parents=True, exist_ok=True)
+                        save_record(path, found)
+                    yield ClassMap(class_id=number + 1, cuts=cuts, found=found)
+                else:
+                    yield made[number]
                 advance(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kept:
+    """The particles of all images, and the folder for maps that are made."""
+
+    cuts: ParticleImages
+    workspace: Path
+
+
+def _alike(one: ParticleImages, other: ParticleImages) -> bool:
+    """Return whether two classes hold the same particles but for a few."""
+    common = np.intersect1d(one.particle_ids, other.particle_ids)
+    return max(len(one), len(other)) - len(common) <= _FEW * len(one)
+
+
+def _own_correlations(count: int, maps: tuple[ClassMap, ...]) -> Float[np.ndarray, " n"]:
+    """Return how each particle fits the half map of its class that it had no part in; NaN without a class."""
+    found = np.full(count, np.nan)
+    for one in maps:
+        found[np.asarray(one.cuts.particle_ids) - 1] = one.found.held_out_correlations
+    return found
+
+
+def _kinds_of(kinds: Int[np.ndarray, " n"], groups: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """Return the kind of each particle, which one that went to another class takes from there."""
+    found = kinds.copy()
+    for own in members(groups):
+        found[own] = np.bincount(kinds[own & (kinds >= 0)]).argmax()
+    return found
+
+
+def _kind(kinds: Int[np.ndarray, " n"], groups: Int[np.ndarray, " n"], one: ClassMap) -> int:
+    return int(kinds[groups == one.class_id - 1][0]) + 1
 
 
 def _of(cuts: ParticleImages, which: Int[np.ndarray, " m"]) -> ParticleImages:

@@ -95,7 +95,7 @@ def test_maps_that_were_made_before_a_stop_are_not_made_again(mixture, tmp_path,
     real = population.save_record
 
     def save(path, record):
-        if saved == ["class_01.npz"]:
+        if saved == ["look_1_class_01.npz"]:
             saved.append("stopped")
             raise KeyboardInterrupt
         saved.append(path.name)
@@ -104,9 +104,9 @@ def test_maps_that_were_made_before_a_stop_are_not_made_again(mixture, tmp_path,
     monkeypatch.setattr(population, "save_record", save)
     folder, _ = mixture
     assert infer(*words(folder, tmp_path / "run"))[0] == 2
-    assert (tmp_path / "run" / ".unfinished" / "workspace" / "class_01.npz").exists()
+    assert (tmp_path / "run" / ".unfinished" / "workspace" / "look_1_class_01.npz").exists()
     assert infer(*words(folder, tmp_path / "run"))[0] == 0
-    assert saved == ["class_01.npz", "stopped", "class_02.npz"]
+    assert saved == ["look_1_class_01.npz", "stopped", "look_1_class_02.npz"]
     assert not (tmp_path / "run" / ".unfinished").exists()
 
 
