@@ -1,4 +1,4 @@
-"""A map from nothing: stochastic hill climbing from random poses, coarse to fine.
+"""A map from nothing: stochastic hill climbing from a random shape, coarse to fine.
 
 Every round compares each particle with the present map seen from everywhere, and gives it, of all
 directions that fit it better than its own does, one by chance; not the best one, which would hold it in the
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from nanonet.reconstruct import fourier_grid, gridding
 from nanonet.reconstruct.images import Spectra
-from nanonet.reconstruct.mask import ball_mask
+from nanonet.reconstruct.mask import ball_like, ball_mask, distances
 from nanonet.reconstruct.point_group import operations
 from nanonet.reconstruct.polish import polish
 from nanonet.reconstruct.poses import Poses
@@ -27,6 +27,10 @@ from nanonet.reconstruct.rotation_grid import view_directions
 from nanonet.reconstruct.search import search
 
 _POLISHED = 4
+_POWERS = (3, 4, 6, 8)
+"""Of the cosine of the angle from a random direction and its equivalents: waves of a first shape."""
+_BULGE = 0.2
+"""Standard deviation of a first shape's radius over its mean."""
 _FINEST, _COARSEST = np.deg2rad([4.0, 15.0])
 
 
@@ -44,9 +48,9 @@ class Climb:
         Details across the particle's diameter that are seen in the first and the last round.
     """
 
-    rounds: int = 20
+    rounds: int = 12
     greedy_rounds: int = 4
-    first_detail: float = 3.0
+    first_detail: float = 4.0
     last_detail: float = 9.0
 
 
@@ -101,10 +105,12 @@ def climb(
     shells = [shell_of(detail, spectra) for detail in (settings.first_detail, settings.last_detail)]
     noise = torch.ones(1)
     for index in range(rounds):
-        highest = round(shells[0] + (shells[1] - shells[0]) * min(1.0, index / settings.rounds))
+        highest = round(shells[0] + (shells[1] - shells[0]) * min(1.0, index / max(settings.rounds, 1)))
         seen = spectra.up_to(highest)
         whole = seen.whole()
         density = small_map(seen, poses, point_group, noise)
+        if index == 0:
+            density = chance_shape(density, group, rng)
         grid = fourier_grid.to_grid(density, fourier_grid.grid_side(highest))
         poses, left = polish(grid, whole, poses, torch.ones(highest + 1), steps=0)
         noise = left.mean(0)
@@ -114,7 +120,8 @@ def climb(
         directions = directions @ wobble
         found = search(grid, whole, poses, directions, noise)
         own = _nearest(poses, directions, group)
-        view = _improved(found.score, own, rng) if index < settings.rounds else found.score.argmax(1)
+        chance = 0 < index < settings.rounds
+        view = _improved(found.score, own, rng) if chance else found.score.argmax(1)
         poses = found.poses(view, poses).levelled()
     seen = spectra.up_to(highest)
     density = small_map(seen, poses, point_group, noise)
@@ -140,6 +147,33 @@ def small_map(
     density = gridding.solve(sums, side, ratio)
     radius = spectra.radius * side / spectra.side
     return density.clamp_min(0.0) * torch.as_tensor(ball_mask(side, radius, edge=2.0))
+
+
+def chance_shape(
+    density: Float[Tensor, "n n n"], group: Float[np.ndarray, "g 3 3"], rng: np.random.Generator
+) -> Float[Tensor, "n n n"]:
+    """Return a body of the point group whose shape is chance, as large as the ball that a map is.
+
+    Maps of many particles in random poses are balls, and most climbs from there end in one: they need a shape.
+    """
+    n = density.shape[0]
+    ticks = np.arange(n) - n // 2
+    z, y, x = np.meshgrid(ticks, ticks, ticks, indexing="ij")
+    distance = np.maximum(distances(n), 1e-6)
+    directions = np.stack([x, y, z], axis=-1) / distance[..., None]
+    bulge = np.zeros(distance.shape)
+    for power in _POWERS:
+        peak = group @ rng.standard_normal(3)
+        peak /= np.linalg.norm(peak[0])
+        wave = sum((directions @ one) ** power for one in peak)
+        wave = wave - wave.mean()
+        bulge += rng.standard_normal() * wave / max(float(wave.std()), 1e-6)
+    stretch = 1.0 + _BULGE * np.clip(bulge / bulge.std(), -2.0, 2.0)
+    ball = ball_like(density.numpy())
+    profile = ball[n // 2, n // 2, n // 2 :]
+    return torch.as_tensor(
+        np.interp(distance / stretch, np.arange(len(profile)), profile), dtype=torch.float32
+    )
 
 
 def lengthened(noise: Float[Tensor, " k"], highest: int) -> Float[Tensor, " m"]:

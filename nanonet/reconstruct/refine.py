@@ -35,9 +35,9 @@ _ALIGNED = 12
 """Shell up to which halves are brought together [cycles a side]."""
 _SAME = 0.7
 """Correlation of two levelled maps that show the same body; of different ones it is below 0.3."""
-_ALIKE = 0.1
+_ALIKE = 0.25
 """Likelihoods, by value of the spectra, of two halves of the same particles."""
-_EVEN = 0.02
+_EVEN = 0.1
 """Likelihoods, by value of the spectra, that do not tell one start from another."""
 
 

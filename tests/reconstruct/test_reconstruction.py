@@ -25,7 +25,7 @@ from nanonet.records import InputError, ParticleImages, ShellCorrelation
 SIDE, PIXEL = 40, 4.0
 BODY = cube(80, 0.1, 0.3)
 QUICK = Settings(
-    starts=2, most_starts=10, climb=Climb(rounds=14, greedy_rounds=3), refine=Refine(rounds=3, searches=1)
+    starts=2, most_starts=10, climb=Climb(rounds=10, greedy_rounds=3), refine=Refine(rounds=3, searches=1)
 )
 
 
