@@ -29,13 +29,7 @@ class Particles:
 
     def frame(self, micrograph: Micrograph) -> FrameResult:
         """Return the particles of one frame, and their instance map."""
-        label_map = self.segment(micrograph)
-        table = self.measure(micrograph, label_map)
-        return FrameResult(
-            frame=micrograph.frame,
-            tables=(table, describe(micrograph, label_map, table)),
-            maps={"labels": label_map.labels},
-        )
+        return particles_of(micrograph, self.segment, self.measure)
 
     def conclude(self, found: Found) -> Conclusion:
         """Link the particles of a movie and follow them through time, and sum up."""
@@ -59,6 +53,21 @@ class Particles:
             estimates=(*summarise(particles, images), *summarise_tracks(tracks, events)),
             figures=(*sizes, *track_figures(particles, tracks, events, film.frame_time)),
         )
+
+
+def particles_of(
+    micrograph: Micrograph,
+    segment: Callable[[Micrograph], LabelMap],
+    measure: Callable[[Micrograph, LabelMap], ParticleTable],
+) -> FrameResult:
+    """Return the particles of one frame, what it holds as a whole, and its instance map."""
+    label_map = segment(micrograph)
+    table = measure(micrograph, label_map)
+    return FrameResult(
+        frame=micrograph.frame,
+        tables=(table, describe(micrograph, label_map, table)),
+        maps={"labels": label_map.labels},
+    )
 
 
 def _film(series: Series) -> Film:

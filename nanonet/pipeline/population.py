@@ -21,9 +21,9 @@ from nanonet.cluster.second_look import moved, suspects
 from nanonet.cluster.table import class_table
 from nanonet.cluster.window import within
 from nanonet.io.record_arrays import load_record, save_record
-from nanonet.measure.images import describe
 from nanonet.pipeline.conclusion import Conclusion, Found
 from nanonet.pipeline.maps import ClassMap, map_estimates, map_figures, map_tables, map_writers
+from nanonet.pipeline.particles import particles_of
 from nanonet.pipeline.progress import progress_bar
 from nanonet.reconstruct.reconstruction import Reconstruction
 from nanonet.reconstruct.score import MapScores
@@ -80,13 +80,7 @@ class Population:
 
     def frame(self, micrograph: Micrograph) -> FrameResult:
         """Return the particles of one image, and their instance map."""
-        label_map = self.segment(micrograph)
-        table = self.measure(micrograph, label_map)
-        return FrameResult(
-            frame=micrograph.frame,
-            tables=(table, describe(micrograph, label_map, table)),
-            maps={"labels": label_map.labels},
-        )
+        return particles_of(micrograph, self.segment, self.measure)
 
     def conclude(self, found: Found) -> Conclusion:
         """Group the particles of all images, and make a map of each class."""
