@@ -68,18 +68,23 @@ def choose(
         if len(rows):
             own = cut_out(series[index], np.asarray(map_, np.int32), rows["particle_id"].tolist(), side)
             cuts += [_smaller(cut, factor) for cut in own]
+    bright = np.array([cut.image.sum() > 0 for cut in cuts])
+    if not bright.any():
+        raise InputError("no particle is brighter than what is around it: populations are for HAADF images")
+    some = [cut for cut, keep in zip(cuts, bright, strict=True) if keep]
     # Numbered through all images: in the table they begin anew in each.
     return Chosen(
-        rows=whole.reset_index(drop=True),
+        rows=whole[bright].reset_index(drop=True),
         cuts=ParticleImages(
-            images=np.stack([cut.image for cut in cuts]),
-            particle_ids=np.arange(1, len(cuts) + 1),
-            pixel_size=pixel * side / cuts[0].image.shape[0],
-            noise=np.array([cut.noise for cut in cuts]),
+            images=np.stack([cut.image for cut in some]),
+            particle_ids=np.arange(1, len(some) + 1),
+            pixel_size=pixel * side / some[0].image.shape[0],
+            noise=np.array([cut.noise for cut in some]),
         ),
         left_out={
             "touch the border": int(border.sum()),
             "are no single particles": int((clump & ~border).sum()),
+            "are not brighter than what is around them": int((~bright).sum()),
         },
     )
 

@@ -82,14 +82,12 @@ def _half_plane(highest: int) -> tuple[Int[Tensor, "p 2"], Int[Tensor, " p"]]:
     return torch.stack([x[kept], y[kept]], dim=1), shell[kept]
 
 
-def check(particles: ParticleImages) -> None:
-    """Raise `InputError` where images cannot be reconstructed from."""
+def check(particles: ParticleImages, fewest: int = FEWEST) -> None:
+    """Raise `InputError` where images cannot be reconstructed from, or are fewer than ``fewest``."""
     if particles.images.ndim != 3 or particles.images.shape[1] != particles.images.shape[2]:
         raise InputError(f"particle images must be (n, y, x) and square, got {particles.images.shape}")
-    if len(particles) < FEWEST:
-        raise InputError(
-            f"a map needs at least {FEWEST} particles, {FEWEST // 2} for each half; got {len(particles)}"
-        )
+    if len(particles) < fewest:
+        raise InputError(f"there must be at least {fewest} particles, got {len(particles)}")
     sums = particles.images.sum((1, 2))
     if not np.isfinite(sums).all():
         raise InputError("particle images have values that are no numbers; leave those particles out")

@@ -60,7 +60,7 @@ def score(particles: ParticleImages, volumes: Sequence[Volume], *, point_group: 
     InputError
         If maps and images differ in shape or in the size of their pixels, or images cannot be used.
     """
-    check(particles)
+    check(particles, fewest=1)
     for volume in volumes:
         side = particles.images.shape[1]
         if volume.density.shape != (side,) * 3 or not np.isclose(volume.voxel_size, particles.pixel_size):

@@ -106,3 +106,17 @@ def test_features_of_two_kinds_weigh_the_same() -> None:
     both = together([few, many])
     assert both.values[:, :2].var(axis=0).sum() == pytest.approx(both.values[:, 2:].var(axis=0).sum())
     assert both.names == tuple("abcdefghij")
+
+
+def test_what_is_darker_than_its_surroundings_is_left_out() -> None:
+    image, labels = balls([(40, 50, 12), (120, 110, 16)])
+    image = np.where(labels == 2, 20, image)
+    series = Series(
+        name="folder", stacks=(Stack(frames=image[None], shape=(1, 160, 160), name="a.tif", pixel_size=2.0),)
+    )
+    particles = measure(series[0], found(labels)).data
+    chosen = choose(particles, series, [labels])
+    assert chosen.rows["particle_id"].tolist() == [1]
+    assert chosen.left_out["are not brighter than what is around them"] == 1
+    with pytest.raises(InputError, match="HAADF"):
+        choose(particles[particles["particle_id"] == 2], series, [labels])
