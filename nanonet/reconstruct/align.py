@@ -20,7 +20,7 @@ from nanonet.reconstruct.poses import Poses
 
 _BEST = 8
 """Frames that are refined."""
-_REFINED = np.deg2rad([4.0, 2.0, 1.0, 0.5, 0.25])
+_REFINED = np.deg2rad([6.0, 3.0, 1.5, 0.8, 0.4, 0.2])
 _MOST_POINTS = 2_000_000
 
 

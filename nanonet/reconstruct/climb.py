@@ -154,7 +154,7 @@ def chance_shape(
 ) -> Float[Tensor, "n n n"]:
     """Return a body of the point group whose shape is chance, as large as the ball that a map is.
 
-    Maps of many particles in random poses are balls, and most climbs from there end in one: they need a shape.
+    Maps of many particles in random poses are balls, and most climbs from there end in one.
     """
     n = density.shape[0]
     ticks = np.arange(n) - n // 2

@@ -18,6 +18,7 @@ from nanonet.reconstruct.rotation_grid import super_fibonacci
 from nanonet.records import InputError
 
 _STEP = np.deg2rad(6.0)  # of what is tried where an axis leaves an angle free
+_STEP_SO3 = np.deg2rad(12.0)  # where nothing is fixed
 _ON_GRID = 1e-9
 
 
@@ -98,10 +99,10 @@ def equivalent_frames(point_group: str) -> Float[np.ndarray, "f 3 3"]:
     """Return the turns that leave a map of a point group in its standard axes, up to those of the group.
 
     They are the group's normaliser in SO(3): O for T and D2, twice the turns for Dn. About z, and with C1
-    in all of SO(3), there are infinitely many: a grid of about 6° stands for them.
+    in all of SO(3), there are infinitely many: a grid of 6°, or 12° in SO(3), stands for them.
     """
     if point_group == "C1":
-        return super_fibonacci(_STEP)
+        return super_fibonacci(_STEP_SO3)
     kind, order = point_group[0], int(point_group[1:] or 0)
     if kind == "C":
         angles = np.arange(0.0, 2 * np.pi / order, _STEP)

@@ -52,7 +52,7 @@ def test_the_map_is_the_body_and_no_ball(found: Reconstruction) -> None:
 
 def test_poses_sizes_and_shifts_are_the_true_ones(found: Reconstruction, cubes: Simulated) -> None:
     group = operations("O")
-    # Half a turn in the plane leaves the projections of a body alone that is its own image through the centre.
+    # A body that is its own image through the centre looks the same after half a turn in the plane.
     half_turned = np.diag([-1.0, -1.0, 1.0]) @ found.orientations.rotations
     same = np.stack([found.orientations.rotations, half_turned], axis=1)
     trace = np.einsum("nmij,gjk,nik->nmg", same, group, cubes.rotations).max((1, 2))
