@@ -27,6 +27,7 @@ _STEP = np.deg2rad(12.0)
 _REFINED = np.deg2rad([6.0, 3.0, 1.5, 0.75])
 _CORNERS = 1.8  # steps, so that a local grid holds all corners of its cube
 _BEST = 6
+_ASKED = 4
 _CONTROLS = 6
 _MOST_POINTS = 2_000_000
 _NEARLY = 0.85
@@ -189,15 +190,16 @@ def _best_axes(
     """Return how a group's axes lie in a map at best, and the mean correlation over its operations."""
     # Axes that an operation of the group turns into each other are the same axes.
     frames = asymmetric_unit(super_fibonacci(_STEP), np.concatenate([np.eye(3)[None], group]))
-    # Two operations that make the group tell most; all of it is asked only of the best frames.
-    some = group[:: max(1, len(group) // 3)][:3]
-    coarse = _mean_correlation(one, other, frames, some)
-    chosen = frames[np.argsort(coarse)[::-1][: 4 * _BEST]]
-    scores = _mean_correlation(one, other, chosen, group)
+    # A few operations find the axes; all of them are asked of the best.
+    some = group[:: -(-len(group) // _ASKED)]
+    chosen = frames
+    scores = _mean_correlation(one, other, chosen, some)
     for step in _REFINED:
         best = chosen[np.argsort(scores)[::-1][:_BEST]]
         chosen = (local_grid(_CORNERS * step, step) @ best[:, None]).reshape(-1, 3, 3)
-        scores = _mean_correlation(one, other, chosen, group)
+        scores = _mean_correlation(one, other, chosen, some)
+    chosen = chosen[np.argsort(scores)[::-1][:_BEST]]
+    scores = _mean_correlation(one, other, chosen, group)
     return chosen[int(scores.argmax())], float(scores.max())
 
 
