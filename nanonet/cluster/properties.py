@@ -77,14 +77,6 @@ def standardised(values: Float[np.ndarray, "n f"], names: Sequence[str]) -> Feat
     return Features(values=centred / np.where(spread > 1e-9, spread, 1.0), names=tuple(names))
 
 
-def together(parts: Sequence[Features]) -> Features:
-    """Return features of several kinds side by side, each kind with the same sum of variances."""
-    values = [part.values / np.sqrt(max(part.values.var(axis=0).sum(), 1e-12)) for part in parts]
-    return Features(
-        values=np.concatenate(values, axis=1), names=tuple(name for part in parts for name in part.names)
-    )
-
-
 def _measured(rows: pd.DataFrame) -> dict[str, Float[np.ndarray, " n"]]:
     unit = "nm" if "area_nm2" in rows else "px"
     columns = {name: f"{name}_{unit}{'2' if name == 'area' else ''}" for name in SIZES}

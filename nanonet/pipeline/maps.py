@@ -14,6 +14,7 @@ from nanonet.io.writers.stacks import write_mrc_stack
 from nanonet.io.writers.star import StarOptics, write_star
 from nanonet.io.writers.volumes import write_mrc
 from nanonet.reconstruct.reconstruction import Reconstruction
+from nanonet.reconstruct.refine import SAME
 from nanonet.records import Column, Estimate, Orientations, ParticleImages, Table
 from nanonet.report.content import Figure
 from nanonet.report.population_figures import members_figure, shells_figure, surface_figure
@@ -121,6 +122,16 @@ def map_estimates(maps: Sequence[ClassMap]) -> tuple[Estimate, ...]:
             ),
         ]
     return tuple(found)
+
+
+def map_warnings(maps: Sequence[ClassMap]) -> tuple[str, ...]:
+    """Return which maps are not to be believed: their halves, begun apart, did not end alike."""
+    return tuple(
+        f"class {one.class_id}: its two halves ended in different maps (agreement "
+        f"{one.found.starts.agreement:.2f}, {SAME} is usual): do not believe this map"
+        for one in maps
+        if one.found.starts.agreement < SAME
+    )
 
 
 def map_figures(maps: Sequence[ClassMap]) -> tuple[Figure, ...]:

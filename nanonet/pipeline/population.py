@@ -22,7 +22,7 @@ from nanonet.cluster.table import class_table
 from nanonet.cluster.window import within
 from nanonet.io.record_arrays import load_record, save_record
 from nanonet.pipeline.conclusion import Conclusion, Found
-from nanonet.pipeline.maps import ClassMap, map_estimates, map_figures, map_tables, map_writers
+from nanonet.pipeline.maps import ClassMap, map_estimates, map_figures, map_tables, map_warnings, map_writers
 from nanonet.pipeline.particles import particles_of
 from nanonet.pipeline.progress import progress_bar
 from nanonet.reconstruct.reconstruction import Reconstruction
@@ -108,7 +108,13 @@ class Population:
                 *map_figures(maps),
                 *particle_figures(particles),
             ),
-            warnings=(f"grouping: {choice.reason}", *said, *looked, *_left_out(chosen, table)),
+            warnings=(
+                f"grouping: {choice.reason}",
+                *map_warnings(maps),
+                *said,
+                *looked,
+                *_left_out(chosen, table),
+            ),
             writers=map_writers(maps, chosen.cuts),
         )
 

@@ -33,7 +33,7 @@ _SURE = 0.995
 """Largest correlation that is taken for sure: of 1 the signal would be infinite."""
 _ALIGNED = 12
 """Shell up to which halves are brought together [cycles a side]."""
-_SAME = 0.7
+SAME = 0.7
 """Correlation of two levelled maps that show the same body; of different ones it is below 0.3."""
 _ALIKE = 0.25
 """Likelihoods, by value of the spectra, of two halves of the same particles."""
@@ -112,7 +112,7 @@ def ab_initio(
         if index + 1 < starts[0]:
             continue
         one, other, frame = _best_pair(found, point_group, highest)
-        if frame.correlation > _SAME and abs(one.likelihood - other.likelihood) < _ALIKE:
+        if frame.correlation > SAME and abs(one.likelihood - other.likelihood) < _ALIKE:
             break
     halves = (
         Half(spectra[0], one.poses, one.noise),

@@ -142,7 +142,7 @@ def read_truth(folder: str | Path) -> pd.DataFrame:
 def read_fields(folder: str | Path) -> list[Field]:
     """Return what each image of a population shows, drawn again from the manifest.
 
-    Particle i of truth.csv is the i - 1st of its field's.
+    The particle of number i in truth.csv is at place i - 1 of its field's.
 
     Raises
     ------

@@ -6,7 +6,7 @@ import pytest
 
 from nanonet.cluster.cut import cut_out
 from nanonet.cluster.gather import choose
-from nanonet.cluster.properties import properties, standardised, together
+from nanonet.cluster.properties import properties
 from nanonet.measure.properties import measure
 from nanonet.records import InputError, LabelMap, Micrograph, ParticleImages, Series, Stack
 
@@ -95,17 +95,6 @@ def test_properties_tell_kinds_apart_and_do_not_change_when_the_image_is_turned(
     assert some.names == ("area", "intensity")
     with pytest.raises(InputError, match="x_nm"):
         properties(*rows_and_cuts(0), names=("area", "x_nm"))
-
-
-def test_features_of_two_kinds_weigh_the_same() -> None:
-    rng = np.random.default_rng(0)
-    few, many = (
-        standardised(rng.normal(size=(50, 2)), "ab"),
-        standardised(rng.normal(size=(50, 8)), "cdefghij"),
-    )
-    both = together([few, many])
-    assert both.values[:, :2].var(axis=0).sum() == pytest.approx(both.values[:, 2:].var(axis=0).sum())
-    assert both.names == tuple("abcdefghij")
 
 
 def test_what_is_darker_than_its_surroundings_is_left_out() -> None:
