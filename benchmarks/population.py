@@ -159,16 +159,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder in which populations are kept, NAME_SEED each")
     parser.add_argument("--images", type=int, help="of each population; without it all")
     parser.add_argument(
-        "--quick", action="store_true", help="one population of 20 images, the classical route"
+        "--quick", action="store_true", help="one population of 12 images, the classical route"
     )
     parser.add_argument("words", nargs="*", help="more words for nanonet infer")
     chosen = parser.parse_args()
     if chosen.quick:
-        chosen.seeds, chosen.images = [1], 20
+        chosen.seeds, chosen.images = [1], 12
         chosen.words = [
             *chosen.words,
             "segment=classical",
-            "reconstruct.settings.starts=1",
             "pipeline.pixels=48",
         ]
     with TemporaryDirectory() as name:
