@@ -107,25 +107,43 @@ def climb(
     for index in range(rounds):
         highest = round(shells[0] + (shells[1] - shells[0]) * min(1.0, index / max(settings.rounds, 1)))
         seen = spectra.up_to(highest)
-        whole = seen.whole()
         density = small_map(seen, poses, point_group, noise)
         if index == 0:
             density = chance_shape(density, group, rng)
-        grid = fourier_grid.to_grid(density, fourier_grid.grid_side(highest))
-        poses, left = polish(grid, whole, poses, torch.ones(highest + 1), steps=0)
-        noise = left.mean(0)
-        directions = view_directions(view_step(highest, spectra), group)
-        # Directions a little off each time, so that no map is drawn towards a grid.
-        wobble = Rotation.from_rotvec(0.3 * view_step(highest, spectra) * rng.standard_normal(3)).as_matrix()
-        directions = directions @ wobble
-        found = search(grid, whole, poses, directions, noise)
-        own = _nearest(poses, directions, group)
-        chance = 0 < index < settings.rounds
-        view = _improved(found.score, own, rng) if chance else found.score.argmax(1)
-        poses = found.poses(view, poses).levelled()
-    seen = spectra.up_to(highest)
-    density = small_map(seen, poses, point_group, noise)
+        greedy = not 0 < index < settings.rounds
+        poses, noise = _round(seen, density, poses, group, rng, greedy=greedy)
+    return _ended(seen, poses, noise, point_group)
+
+
+def _round(
+    seen: Spectra,
+    density: Float[Tensor, "n n n"],
+    poses: Poses,
+    group: Float[np.ndarray, "g 3 3"],
+    rng: np.random.Generator,
+    *,
+    greedy: bool,
+) -> tuple[Poses, Float[Tensor, " k"]]:
+    """Return poses in the best directions, or in better ones by chance, and the noise that the old left."""
+    highest, whole = seen.highest, seen.whole()
     grid = fourier_grid.to_grid(density, fourier_grid.grid_side(highest))
+    poses, left = polish(grid, whole, poses, torch.ones(highest + 1), steps=0)
+    noise = left.mean(0)
+    step = view_step(highest, seen)
+    # Directions a little off each time, so that no map is drawn towards a grid.
+    wobble = Rotation.from_rotvec(0.3 * step * rng.standard_normal(3)).as_matrix()
+    directions = view_directions(step, group) @ wobble
+    found = search(grid, whole, poses, directions, noise)
+    if greedy:
+        view = found.score.argmax(1)
+    else:
+        view = _improved(found.score, _nearest(poses, directions, group), rng)
+    return found.poses(view, poses).levelled(), noise
+
+
+def _ended(seen: Spectra, poses: Poses, noise: Float[Tensor, " k"], point_group: str) -> Climbed:
+    density = small_map(seen, poses, point_group, noise)
+    grid = fourier_grid.to_grid(density, fourier_grid.grid_side(seen.highest))
     poses, left = polish(grid, seen.whole(), poses, noise, steps=_POLISHED)
     return Climbed(poses.levelled(), density, left.mean(0), _likelihood(left, seen.whole()))
 

@@ -20,6 +20,8 @@ from nanonet.records import InputError
 _STEP = np.deg2rad(6.0)  # of what is tried where an axis leaves an angle free
 _STEP_SO3 = np.deg2rad(12.0)  # where nothing is fixed
 _ON_GRID = 1e-9
+CUBIC = ("T", "O", "I")
+"""Groups whose bodies have the same radius of gyration seen from everywhere."""
 
 
 def operations(point_group: str) -> Float[np.ndarray, "g 3 3"]:

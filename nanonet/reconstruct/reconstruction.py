@@ -15,7 +15,7 @@ from nanonet.reconstruct.coverage import Coverage, coverage
 from nanonet.reconstruct.fidelity import correlations
 from nanonet.reconstruct.images import Spectra, centres, check, spectra
 from nanonet.reconstruct.mask import ball_like, ball_mask, soft_mask
-from nanonet.reconstruct.point_group import operations
+from nanonet.reconstruct.point_group import CUBIC, operations
 from nanonet.reconstruct.polish import polish
 from nanonet.reconstruct.poses import Poses
 from nanonet.reconstruct.refine import Half, Refine, Starts, ab_initio, refine
@@ -181,7 +181,7 @@ def reconstruct(
 
 def first_sizes(gyration: Float[np.ndarray, " n"], point_group: str) -> Float[np.ndarray, " n"]:
     """Return the sizes that radii of gyration tell: those of cubic groups are the same in all views."""
-    if point_group not in ("T", "O", "I"):
+    if point_group not in CUBIC:
         return np.ones(len(gyration))
     ratio = gyration / np.median(gyration)
     return np.asarray(np.clip(ratio, 0.8, 1.25))

@@ -32,6 +32,7 @@ from nanonet.records.images import (
 from nanonet.records.networks import (
     ColumnSample,
     MaskSample,
+    PopulationSample,
     TrainedNetwork,
     told_planes,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "ParticleConfidence",
     "ParticleImages",
     "ParticleTable",
+    "PopulationSample",
     "Probabilities",
     "Provenance",
     "ReadColumns",

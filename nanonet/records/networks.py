@@ -13,6 +13,7 @@ from nanonet.records.confidence import ParticleConfidence
 from nanonet.records.errors import InputError
 from nanonet.records.familiarity import Familiarity
 from nanonet.records.images import Modality
+from nanonet.records.results import ParticleImages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,22 @@ class MaskSample:
     structure: int
     pixel_size: float | None = None
     settings: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PopulationSample:
+    """Drawn particles of several kinds, as if cut out of the images of one population.
+
+    Parameters
+    ----------
+    particles
+        The n cuts.
+    kinds
+        (n,) which kind each is a view of, from 0; -1 for one that is of none (broken, fused).
+    """
+
+    particles: ParticleImages
+    kinds: Int[np.ndarray, " n"]
 
 
 def told_planes(

@@ -146,10 +146,8 @@ def load_network(checkpoint: str | Path | None, *, task: str | None = None) -> T
 
     if checkpoint is None:
         raise InputError("this needs a trained network: give checkpoint=FOLDER or checkpoint=zoo:NAME")
+    header, weights = _read_for(checkpoint, task)
     path = find_weights(checkpoint)
-    header, weights = _read(path)
-    if task is not None and header["task"] != task:
-        raise InputError(f"{checkpoint} was trained for '{header['task']}', this needs one for '{task}'")
     network = _rebuild(path, header["model"], weights)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return TrainedNetwork(
@@ -167,6 +165,32 @@ def load_network(checkpoint: str | Path | None, *, task: str | None = None) -> T
         familiarity=_told(header, "familiarity", familiarity_from),
         confidence=_told(header, "confidence", particle_confidence_from),
     )
+
+
+def load_weights(network: nn.Module, checkpoint: str | Path, *, task: str) -> None:
+    """Give a new network the weights of a trained one, to train it further.
+
+    Parameters
+    ----------
+    network
+        Of the same architecture; changed in place.
+    checkpoint
+        As `load_network` takes it.
+    task
+        The task that it must have been trained for.
+
+    Raises
+    ------
+    InputError
+        As `load_network`, and if the architectures differ.
+    """
+    _, weights = _read_for(checkpoint, task)
+    try:
+        network.load_state_dict(_single(weights))
+    except RuntimeError as error:
+        raise InputError(
+            f"pretrained={checkpoint} is another network than model=…: give the model of its config.yaml"
+        ) from error
 
 
 def trained_network(network: nn.Module, card: NetworkCard, name: str) -> TrainedNetwork:
@@ -214,6 +238,14 @@ def find_weights(checkpoint: str | Path) -> Path:
     raise InputError(f"checkpoint {name} {what}: give a folder that training wrote, or zoo:NAME")
 
 
+def _read_for(checkpoint: str | Path, task: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return header and weights of a checkpoint that was trained for a task, None for any."""
+    header, weights = _read(find_weights(checkpoint))
+    if task is not None and header["task"] != task:
+        raise InputError(f"{checkpoint} was trained for '{header['task']}', this needs one for '{task}'")
+    return header, weights
+
+
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return header and weights of a file, both as plain data."""
     from safetensors import SafetensorError, safe_open
@@ -240,9 +272,7 @@ def _rebuild(path: Path, model: Any, weights: dict[str, Any]) -> nn.Module:
 
     _require_network(path, model)
     network: nn.Module = build(model)
-    single = {
-        name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()
-    }
+    single = _single(weights)
     try:
         network.load_state_dict(single)
     except RuntimeError as error:
@@ -250,6 +280,13 @@ def _rebuild(path: Path, model: Any, weights: dict[str, Any]) -> nn.Module:
     if not all(bool(torch.isfinite(tensor).all()) for tensor in single.values()):
         raise InputError(f"{path} has weights that are not finite")
     return network.eval().requires_grad_(False)
+
+
+def _single(weights: dict[str, Any]) -> dict[str, Any]:
+    """Return weights in float32; what is counted stays as it is."""
+    return {
+        name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()
+    }
 
 
 def _require_network(path: Path, node: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from nanonet.provenance import collect, to_json
 from nanonet.records import InputError
-from nanonet.train.checkpoint import WEIGHTS
+from nanonet.train.checkpoint import WEIGHTS, find_weights
 
 
 class RunFolder:
@@ -64,7 +64,7 @@ class RunFolder:
         elif not begun and self.path.is_dir() and any(self.path.iterdir()):
             raise InputError(f"{self.path} holds files that are not a run's: give another output=FOLDER")
         self.path.mkdir(parents=True, exist_ok=True)
-        provenance = collect(config=told, inputs=_manifests(config), seed=told.get("seed"), command="train")
+        provenance = collect(config=told, inputs=_inputs(config), seed=told.get("seed"), command="train")
         (self.path / "provenance.json").write_text(to_json(provenance), encoding="utf-8")
         unfinished = file.with_suffix(".unfinished")
         unfinished.write_text(yaml.safe_dump(told, sort_keys=False, allow_unicode=True), encoding="utf-8")
@@ -87,7 +87,8 @@ def first_difference(found: Any, wanted: Any, where: str = "config") -> str | No
     return None if found == wanted else f"{where} ({found!r}, now {wanted!r})"
 
 
-def _manifests(config: Mapping[str, Any]) -> list[Path]:
-    """Return what says which data was trained on: the manifest of the shards, not the shards themselves."""
-    shards = config.get("shards")
-    return sorted(Path(str(shards)).glob("manifest*")) if shards else []
+def _inputs(config: Mapping[str, Any]) -> list[Path]:
+    """Return what was trained on, the manifest of the shards for them all, and the weights it began with."""
+    shards, pretrained = config.get("shards"), config.get("pretrained")
+    found = sorted(Path(str(shards)).glob("manifest*")) if shards else []
+    return [*found, find_weights(pretrained)] if pretrained else found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from nanonet.configuration import build
 from nanonet.records import InputError
 from nanonet.train.card import NetworkCard
-from nanonet.train.checkpoint import read_own_state, round_weights, save_checkpoint
+from nanonet.train.checkpoint import load_weights, read_own_state, round_weights, save_checkpoint
 from nanonet.train.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def train(config: Mapping[str, Any], output: Path, command: str | None = None) -
         return folder.path
     data: LightningDataModule = build(config["data"])
     module = build_module(config)
+    if config.get("pretrained"):
+        load_weights(module.network, config["pretrained"], task=module.task)
     require_fit(data, module)
     trainer = build_trainer(config, folder)
     fit(trainer, module, data, folder.last)
@@ -143,7 +145,7 @@ def describe(config: Mapping[str, Any], data: Any, module: DenseModule, command:
     """Return the card of the trained network, with what tells when it is to be believed."""
     from nanonet.provenance import machine
 
-    epochs = config["trainer"].get("max_epochs")
+    epochs, pretrained = config["trainer"].get("max_epochs"), config.get("pretrained")
     card = replace(
         module.card(data.training, data.validation),
         modality=config.get("modality"),
@@ -151,6 +153,7 @@ def describe(config: Mapping[str, Any], data: Any, module: DenseModule, command:
             f"{len(data.split.train)} structures, {len(data.training)} images an epoch, "
             f"at most {epochs} epochs, noise and optics drawn anew for each image",
             f"{len(data.split.validation)} others kept apart for validation",
+            *([f"begun with the weights of {pretrained}"] if pretrained else []),
             f"{next(module.parameters()).device.type}, {machine()}" + (f": `{command}`" if command else ""),
         ),
     )

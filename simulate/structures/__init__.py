@@ -2,6 +2,7 @@
 
 from simulate.structures.changes import change_end, settle_anions
 from simulate.structures.core_shell import CoreShell
+from simulate.structures.etched import Etched, Faceted
 from simulate.structures.faceted import Cube, RhombicDodecahedron, TruncatedOctahedron, Wulff
 from simulate.structures.files import FileRecipe
 from simulate.structures.mixture import Mixture
@@ -14,6 +15,7 @@ from simulate.structures.sites import Sites
 from simulate.structures.slabs import FlatSlab, SawToothSlab, SteppedSlab
 from simulate.structures.solids import Grain, Shape, Solid
 from simulate.structures.star import Star
+from simulate.structures.superellipsoid import Superellipsoid
 from simulate.structures.twinned import Decahedron, Icosahedron
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "Cube",
     "Decahedron",
     "Defect",
+    "Etched",
+    "Faceted",
     "FileRecipe",
     "FlatSlab",
     "Fused",
@@ -45,6 +49,7 @@ __all__ = [
     "Spheroid",
     "Star",
     "SteppedSlab",
+    "Superellipsoid",
     "TruncatedOctahedron",
     "Wulff",
     "ZoneAxis",
