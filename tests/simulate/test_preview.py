@@ -182,3 +182,35 @@ def test_what_is_simulated_for_a_sheet_is_not_kept(tmp_path, small_recipe, quick
     )
     assert file == tmp_path / "preview.png"
     assert [path.name for path in tmp_path.iterdir()] == ["preview.png"]
+
+
+@pytest.mark.parametrize("name", ["field_bf", "field_haadf", "particle_masks_bf", "particle_masks_haadf"])
+def test_fields_are_previewed_by_their_experiments(tmp_path, name):
+    from nanonet.configuration import compose
+
+    plain, sheet = (
+        compose("simulate", [*words, f"experiment={name}", f"output={tmp_path}"])
+        for words in ([], ["make=preview"])
+    )
+    assert plain.simulate._target_ == "simulate.fields.generate_fields"
+    assert sheet.simulate._target_ == "simulate.preview.preview_fields"
+    assert sheet.simulate.recipe == plain.simulate.recipe
+    assert sheet.simulate.imaging == plain.simulate.imaging
+
+
+def test_a_sheet_of_fields_outlines_every_particle(tmp_path):
+    from nanonet.records import MaskSample
+    from simulate.preview.fields import draw_field_sheet
+
+    instances = np.zeros((40, 60), int)
+    instances[5:15, 5:15], instances[5:15, 15:25], instances[30:, :] = 1, 2, -1
+    sample = MaskSample(
+        image=np.zeros((40, 60), np.float32), instances=instances, structure=0, settings={"counts": 7.0}
+    )
+    seen, truth = (axes for axes in draw_field_sheet([sample]).axes if axes.images)
+    assert "2 outlines" in truth.get_title()
+    assert "7 counts" in seen.get_title()
+    outline = np.asarray(truth.images[-1].get_array())[..., 3] > 0
+    # Where the two touch, the border between them is drawn, and nothing inside them.
+    assert outline[10, [14, 15]].all()
+    assert not outline[[10, 35], [8, 30]].any()
