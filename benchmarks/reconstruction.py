@@ -77,12 +77,22 @@ def measured(case: Case, pictures: Path | None) -> dict[str, float | str]:
     }
 
 
-def against_truth(body: Body, found: Reconstruction, picture: Path | None) -> dict[str, float]:
-    """Return the correlation with the mean body and the resolution up to which it holds, beside a ball's."""
+def against_truth(
+    body: Body, found: Reconstruction, picture: Path | None, frames: str = "O", highest: int = _HIGHEST
+) -> dict[str, float]:
+    """Return the correlation with the mean body and the resolution up to which it holds, beside a ball's.
+
+    Parameters
+    ----------
+    frames
+        Point group whose standard axes both stand in.
+    highest
+        Shell up to which the map is brought to the truth.
+    """
     truth = volume(body, SIDE, PIXEL)
     ball = ball_like(truth)
     wanted, density = (torch.as_tensor(np.float32(one)) for one in (truth, found.volume.density))
-    same = turned(density, align(wanted, density, "O", highest=_HIGHEST)).numpy()
+    same = turned(density, align(wanted, density, frames, highest=highest)).numpy()
     if picture:
         show(truth, same, picture)
     return {

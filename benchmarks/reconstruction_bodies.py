@@ -87,6 +87,51 @@ def star(size: float, etching: float = 0.6) -> Body:
     return Body(_family(1, 1, 0), np.full(12, size / 2), etching)
 
 
+def cuboid(*edges: float) -> Body:
+    """Return a cuboid with three edges in Å along x, y and z."""
+    normals = _family(1, 0, 0)
+    return Body(normals, np.abs(normals) @ np.array(edges) / 2)
+
+
+def octahedron(width: float) -> Body:
+    """Return an octahedron; ``width`` [Å] is the distance between opposite faces."""
+    return Body(_family(1, 1, 1), np.full(8, width / 2))
+
+
+def tetrahedron(size: float, cut: float = 2.0) -> Body:
+    """Return a tetrahedron whose faces are ``size`` [Å] from its centre, its corners ``cut`` times that."""
+    faces = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.sqrt(3.0)
+    return Body(np.concatenate([faces, -faces]), np.repeat([size, cut * size], 4))
+
+
+def icosahedron(width: float) -> Body:
+    """Return an icosahedron; ``width`` [Å] is the distance between opposite faces."""
+    turns = Rotation.create_group("I").as_rotvec()
+    angle = np.linalg.norm(turns, axis=1)
+    # The axes of its threefold turns, each there with both signs, are normal to its faces.
+    threefold = np.abs(angle - 2 * np.pi / 3) < 1e-6
+    return Body(turns[threefold] / angle[threefold, None], np.full(20, width / 2))
+
+
+def decahedron(size: float, truncation: float = 1.17) -> Body:
+    """Return a pentagonal bipyramid, faces ``size`` [Å] from its centre, its rim ``truncation`` as far."""
+    azimuth = np.repeat(2 * np.pi * np.arange(5) / 5, 2)
+    high = np.deg2rad(55.0) * np.tile([1.0, -1.0], 5)
+    faces = np.stack([np.cos(high) * np.cos(azimuth), np.cos(high) * np.sin(azimuth), np.sin(high)], axis=1)
+    rim = np.stack([np.cos(azimuth[::2]), np.sin(azimuth[::2]), np.zeros(5)], axis=1)
+    return Body(np.concatenate([faces, rim]), np.repeat([size, truncation * size], [10, 5]))
+
+
+def irregular(size: float, seed: int = 5) -> Body:
+    """Return a body of 18 random planes, 0.6 to 1.1 times ``size`` [Å] from its centre, without symmetry."""
+    rng = np.random.default_rng(seed)
+    some = rng.standard_normal((9, 3))
+    some /= np.linalg.norm(some, axis=1, keepdims=True)
+    normals = np.concatenate([some, -some + 0.25 * rng.standard_normal(some.shape)])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    return Body(normals, size * rng.uniform(0.6, 1.1, len(normals)))
+
+
 def twisted(edge: float) -> Body:
     """Return a body of D3 that differs from its mirror image: six of a rotated pair of trigonal pyramids."""
     high = np.deg2rad(50.0)

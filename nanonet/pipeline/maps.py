@@ -13,17 +13,29 @@ import pandas as pd
 from nanonet.io.writers.stacks import write_mrc_stack
 from nanonet.io.writers.star import StarOptics, write_star
 from nanonet.io.writers.volumes import write_mrc
-from nanonet.reconstruct.reconstruction import Reconstruction
+from nanonet.reconstruct.class_average import class_averages
+from nanonet.reconstruct.reconstruction import RIGHT, Reconstruction
 from nanonet.reconstruct.refine import SAME
 from nanonet.records import Column, Estimate, Orientations, ParticleImages, Table
 from nanonet.report.content import Figure
-from nanonet.report.population_figures import members_figure, shells_figure, surface_figure
+from nanonet.report.map_figures import averages_figure, coverage_figure, shells_figure, surface_figure
+from nanonet.report.population_figures import members_figure
 
 STACK = "particles.mrcs"
 _FSC_COLUMNS = (
     Column(name="class_id", unit="", meaning="class, from 1"),
     Column(name="frequency_per_angstrom", unit="1/Å", meaning="spatial frequency of the shell"),
-    Column(name="fsc", unit="", meaning="correlation of the two half maps in this shell, within a soft mask"),
+    Column(
+        name="fsc",
+        unit="",
+        meaning="correlation of the two half maps in this shell within a soft mask, without the mask's part",
+    ),
+    Column(name="fsc_masked", unit="", meaning="the same with the mask's part"),
+    Column(
+        name="fsc_randomised",
+        unit="",
+        meaning="the mask's part: of the half maps with random phases beyond where they agree below 0.8",
+    ),
 )
 _MAP_COLUMNS = (
     Column(name="class_id", unit="", meaning="class, from 1; its map is volumes/class_NN.mrc"),
@@ -42,6 +54,14 @@ _MAP_COLUMNS = (
     Column(name="control_correlation", unit="", meaning="the same with the map averaged over all rotations"),
     Column(
         name="largest_gap_degrees", unit="°", meaning="from any direction of view to the nearest particle's"
+    ),
+    Column(name="point_group", unit="", meaning="of the map, in its standard axes along x, y and z"),
+    Column(name="point_group_reason", unit="", meaning="why this point group"),
+    Column(
+        name="explained",
+        unit="",
+        meaning="share that the half maps explain of particles that they were not made of: 0 is a ball, 1 "
+        "what the best coarse maps explain; below 0.9 the map is wrong",
     ),
 )
 
@@ -81,13 +101,22 @@ def map_tables(maps: Sequence[ClassMap]) -> tuple[Table, ...]:
             float(np.median(one.found.held_out_correlations)),
             float(np.median(one.found.control_correlations)),
             float(np.degrees(one.found.coverage.largest_gap)),
+            one.found.point_group,
+            one.found.choice.reason,
+            one.found.explained,
         )
         for one in maps
     ]
     shells = [
-        (one.class_id, frequency, value)
+        (one.class_id, *row)
         for one in maps
-        for frequency, value in zip(one.found.fsc.frequency, one.found.fsc.correlation, strict=True)
+        for row in zip(
+            one.found.agreement.fsc.frequency,
+            one.found.agreement.fsc.correlation,
+            one.found.agreement.masked.correlation,
+            one.found.agreement.randomised.correlation,
+            strict=True,
+        )
     ]
     return (
         MapTable(data=pd.DataFrame(rows, columns=_names(_MAP_COLUMNS)), columns=_MAP_COLUMNS),
@@ -110,7 +139,8 @@ def map_estimates(maps: Sequence[ClassMap]) -> tuple[Estimate, ...]:
                 name=f"class {one.class_id}: resolution",
                 value=one.found.resolution_fsc_0143 / 10,
                 unit="nm",
-                note=f"FSC of half maps at 0.143; {len(one.cuts)} particles",
+                note=f"FSC of half maps at 0.143; {len(one.cuts)} particles; point group "
+                f"{one.found.point_group} ({one.found.choice.reason})",
             ),
             Estimate(
                 name=f"class {one.class_id}: correlation of particles",
@@ -125,24 +155,51 @@ def map_estimates(maps: Sequence[ClassMap]) -> tuple[Estimate, ...]:
 
 
 def map_warnings(maps: Sequence[ClassMap]) -> tuple[str, ...]:
-    """Return which maps are not to be believed: their halves, begun apart, did not end alike."""
-    return tuple(
+    """Return which maps are not to be believed.
+
+    Their halves, begun apart, did not end alike; or they did, and explain particles that had no part in them
+    worse than maps without any symmetry do.
+    """
+    apart = [
         f"class {one.class_id}: its two halves ended in different maps (agreement "
         f"{one.found.starts.agreement:.2f}, {SAME} is usual): do not believe this map"
         for one in maps
         if one.found.starts.agreement < SAME
-    )
+    ]
+    wrong = [
+        f"class {one.class_id}: its half maps (point group {one.found.point_group}) explain only "
+        f"{max(one.found.explained, 0.0):.0%} of what coarse maps of less symmetry explain, beyond a ball, "
+        "of particles that had no part in them: do not believe this map"
+        for one in maps
+        if one.found.explained < RIGHT and one.found.starts.agreement >= SAME
+    ]
+    return (*apart, *wrong)
 
 
 def map_figures(maps: Sequence[ClassMap]) -> tuple[Figure, ...]:
     """Return how half maps agree, and of each class its particles and its map."""
     if not maps:
         return ()
-    found = [shells_figure([(one.class_id, one.found.fsc) for one in maps])]
+    found = [
+        shells_figure(
+            [(one.class_id, one.found.agreement.fsc, one.found.agreement.randomised) for one in maps]
+        )
+    ]
     for one in maps:
         found.append(members_figure(one.class_id, one.cuts, one.found.held_out_correlations))
-        found.append(surface_figure(one.class_id, one.found.volume))
+        found.append(_averages(one))
+        seen = one.found.coverage
+        found.append(
+            coverage_figure(one.class_id, one.found.point_group, seen.directions, seen.unit, seen.largest_gap)
+        )
+        found.append(surface_figure(one.class_id, one.found.volume, one.found.point_group))
     return tuple(found)
+
+
+def _averages(one: ClassMap) -> Figure:
+    seen = class_averages(one.found, one.cuts)
+    field = one.cuts.images.shape[-1] * one.cuts.pixel_size / 10
+    return averages_figure(one.class_id, seen.averages, seen.projections, seen.counts, field)
 
 
 def map_writers(maps: Sequence[ClassMap], cuts: ParticleImages) -> tuple[Callable[[Path], object], ...]:

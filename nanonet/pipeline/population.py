@@ -94,8 +94,8 @@ class Population:
         mass = chosen.cuts.images.sum(axis=(1, 2))
         groups, said = within(kinds.labels, mass, smallest=self.smallest, largest=self.largest)
         kept = _Kept(cuts=chosen.cuts, workspace=found.workspace)
-        maps = tuple(self._maps(kept, groups, made=(), look=1))
-        groups, maps, looked = self._looked_again(kept, groups, maps)
+        maps = tuple(self._maps(kept, groups, kinds.labels, made=(), look=1))
+        groups, maps, looked = self._looked_again(kept, groups, kinds.labels, maps)
         kind_of = _kinds_of(kinds.labels, groups)
         table = _with_scores(class_table(chosen.rows, kind_of, groups, kinds.probability), maps)
         maps = tuple(replace(one, kind_id=_kind(kind_of, groups, one)) for one in maps)
@@ -119,7 +119,11 @@ class Population:
         )
 
     def _looked_again(
-        self, kept: _Kept, groups: Int[np.ndarray, " n"], maps: tuple[ClassMap, ...]
+        self,
+        kept: _Kept,
+        groups: Int[np.ndarray, " n"],
+        kinds: Int[np.ndarray, " n"],
+        maps: tuple[ClassMap, ...],
     ) -> tuple[Int[np.ndarray, " n"], tuple[ClassMap, ...], tuple[str, ...]]:
         """Return classes and maps after those that fit badly were tried on all maps, and what came of it."""
         said: list[str] = []
@@ -128,7 +132,11 @@ class Population:
             which = np.flatnonzero(suspects(groups, own))
             if not len(which) or not maps:
                 break
-            scores = self.score(_of(kept.cuts, which), [one.found.volume for one in maps]).correlations
+            scores = self.score(
+                _of(kept.cuts, which),
+                [one.found.volume for one in maps],
+                point_groups=[one.found.point_group for one in maps],
+            ).correlations
             change = moved(groups, own, which, scores)
             if np.array_equal(change.classes, groups):
                 break
@@ -137,17 +145,29 @@ class Population:
                 f"look {look} at the maps: {int(change.joined.sum())} particles went where they fit better, "
                 f"{int(change.dropped.sum())} that fit no map were left out"
             )
-            maps = tuple(self._maps(kept, groups, made=maps, look=look))
+            maps = tuple(self._maps(kept, groups, kinds, made=maps, look=look))
         return groups, maps, tuple(said)
 
     def _maps(
-        self, kept: _Kept, groups: Int[np.ndarray, " n"], *, made: tuple[ClassMap, ...], look: int
+        self,
+        kept: _Kept,
+        groups: Int[np.ndarray, " n"],
+        kinds: Int[np.ndarray, " n"],
+        *,
+        made: tuple[ClassMap, ...],
+        look: int,
     ) -> Iterator[ClassMap]:
-        """Yield the map of each class; those that are there and hardly changed, or were stored, are taken."""
+        """Yield the map of each class; those that are there and hardly changed, or were stored, are taken.
+
+        Classes of a kind have one point group, that of the first.
+        """
         classes = members(groups)
+        kind_of = _kinds_of(kinds, groups)
+        known = {one.kind_id: one.found.point_group for one in made}
         with progress_bar("maps", total=len(classes)) as advance:
             for number, own in enumerate(classes):
                 cuts = _of(kept.cuts, np.flatnonzero(own))
+                kind = int(kind_of[own][0]) + 1
                 if number < len(made) and _alike(made[number].cuts, cuts):
                     yield made[number]
                 elif len(cuts) >= self.smallest or not made:
@@ -157,10 +177,12 @@ class Population:
                         found.orientations.particle_ids, cuts.particle_ids
                     ):
                         rng = np.random.default_rng([self.seed, look, number])
-                        found = self.reconstruct(cuts, rng, class_id=number + 1)
+                        told = {"point_group": known[kind]} if kind in known else {}
+                        found = self.reconstruct(cuts, rng, class_id=number + 1, **told)
                         kept.workspace.mkdir(parents=True, exist_ok=True)
                         save_record(path, found)
-                    yield ClassMap(class_id=number + 1, cuts=cuts, found=found)
+                    known.setdefault(kind, found.point_group)
+                    yield ClassMap(class_id=number + 1, kind_id=kind, cuts=cuts, found=found)
                 else:
                     yield made[number]
                 advance(1)

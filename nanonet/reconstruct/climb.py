@@ -85,13 +85,16 @@ def climb(
     point_group: str,
     settings: Climb,
     rng: np.random.Generator,
+    begin: Float[Tensor, "m m m"] | None = None,
 ) -> Climbed:
-    """Return what is found from a random start.
+    """Return what is found from a random start, or in greedy rounds from a map.
 
     Parameters
     ----------
     sizes
         Of each particle over the mean, as far as they are known.
+    begin
+        In the point group's standard axes, of as few voxels as it needs.
     """
     group = operations(point_group)
     count = len(spectra)
@@ -101,16 +104,17 @@ def climb(
         torch.as_tensor(sizes, dtype=torch.float32),
         torch.ones(count),
     )
-    rounds = settings.rounds + settings.greedy_rounds
+    chance_rounds = 0 if begin is not None else settings.rounds
     shells = [shell_of(detail, spectra) for detail in (settings.first_detail, settings.last_detail)]
     noise = torch.ones(1)
-    for index in range(rounds):
-        highest = round(shells[0] + (shells[1] - shells[0]) * min(1.0, index / max(settings.rounds, 1)))
+    for index in range(chance_rounds + settings.greedy_rounds):
+        share = min(1.0, index / chance_rounds) if chance_rounds else 1.0
+        highest = round(shells[0] + (shells[1] - shells[0]) * share)
         seen = spectra.up_to(highest)
         density = small_map(seen, poses, point_group, noise)
         if index == 0:
-            density = chance_shape(density, group, rng)
-        greedy = not 0 < index < settings.rounds
+            density = chance_shape(density, group, rng) if begin is None else begin
+        greedy = not 0 < index < chance_rounds
         poses, noise = _round(seen, density, poses, group, rng, greedy=greedy)
     return _ended(seen, poses, noise, point_group)
 

@@ -11,6 +11,8 @@ from nanonet.reconstruct.point_group import operations
 from nanonet.reconstruct.rotation_grid import folded, view_directions
 
 _STEP = np.deg2rad(2.0)
+_UNIT = 400
+"""Directions that an asymmetric unit is shown by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +22,10 @@ class Coverage:
     Parameters
     ----------
     directions
-        (n, 3) of the beam in the particle's axes, each turned into one asymmetric unit.
+        (n, 3) of the beam in the particle's axes, each turned into one asymmetric unit; a beam and the
+        opposite one count as the same.
+    unit
+        (m, 3) evenly spread over that unit.
     largest_gap
         Angle [rad] from any direction to the nearest view, or what symmetry and the opposite beam make of it.
     typical_gap
@@ -30,6 +35,7 @@ class Coverage:
     """
 
     directions: Float[np.ndarray, "n 3"]
+    unit: Float[np.ndarray, "m 3"]
     largest_gap: float
     typical_gap: float
     even_gap: float
@@ -49,8 +55,10 @@ def coverage(rotations: Float[np.ndarray, "n 3 3"], point_group: str) -> Coverag
     )
     gap = np.arccos(np.clip(nearest, -1.0, 1.0))
     # Of m points at random on a sphere of 4 π the nearest is at 1 / (2 √(m / 4 π)) on average.
+    both = np.concatenate([group, -group])
     return Coverage(
-        directions=folded(seen, group),
+        directions=folded(seen, both),
+        unit=view_directions(np.sqrt(4 * np.pi / (len(both) * _UNIT)), both),
         largest_gap=float(gap.max()),
         typical_gap=float(gap.mean()),
         even_gap=float(0.5 / np.sqrt(2 * len(every) / (4 * np.pi))),

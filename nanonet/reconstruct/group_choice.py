@@ -9,29 +9,31 @@ hence the largest.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.spatial.transform import Rotation
+from torch import Tensor
 
-from nanonet.reconstruct.climb import Climb, Climbed, climb
+from nanonet.reconstruct.align import Frame, turned
+from nanonet.reconstruct.climb import Climb, Climbed, climb, small_map
 from nanonet.reconstruct.held_out import Yardstick, left_by
 from nanonet.reconstruct.images import Spectra
-from nanonet.reconstruct.mask import ball_like
-from nanonet.reconstruct.point_group import CUBIC, operations
+from nanonet.reconstruct.point_group import CUBIC, operations, placements
 
 AUTO = "auto"
 CANDIDATES = ("C1", "D2", "D3", "D4", "D5", "D6", "T", "O", "I")
-"""What nanoparticles are: polyhedra of cubic crystals, rods and plates, multiply twinned ones, or irregular."""
+"""Of nanoparticles: polyhedra of cubic crystals, rods, plates, multiply twinned ones, irregular ones."""
 ROUND = "O"
 """Of particles that are not told from balls: any group is theirs."""
-_MOST = 30
+_MOST = 24
 """Particles of each half."""
-_STARTS = (3, 8)
+_STARTS = (2, 5)
 _FREE_STARTS = 2
 """Without symmetry all climbs end alike."""
-_CLIMB = Climb(last_detail=6.0)
+_CLIMB = Climb(rounds=9, greedy_rounds=3, last_detail=6.0)
 _ALIKE = 0.25
 """Likelihoods, by value of the spectra, of two halves of the same particles."""
 _COST = 0.01
@@ -64,37 +66,52 @@ class GroupChoice:
     reason: str
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """A choice, the coarse map of each half under the chosen group, and a yardstick for other maps."""
+
+    choice: GroupChoice
+    maps: tuple[Float[Tensor, "n n n"], Float[Tensor, "m m m"]]
+    yardstick: Yardstick
+
+
 def choose_group(
     halves: tuple[Spectra, Spectra],
     sizes: tuple[Float[np.ndarray, " n"], Float[np.ndarray, " m"]],
     rng: np.random.Generator,
     *,
     candidates: Sequence[str] = CANDIDATES,
-) -> tuple[GroupChoice, Yardstick]:
-    """Return the largest of some groups that costs nothing, and a yardstick for other maps of the particles.
+    told: str | None = None,
+) -> Chosen:
+    """Return the largest of some groups that costs nothing, or the one that is told beside C1.
 
     Parameters
     ----------
     sizes
         Of each particle over the mean, where they are the same from all sides.
     candidates
-        C1 is among them.
+        C1 and O are among them.
     """
     some = tuple(half.take(np.arange(min(_MOST, len(half)))) for half in halves)
     both = (some[0], some[1])
-    found = {name: _best_of_starts(both, sizes, name, rng) for name in candidates}
+    found: dict[str, tuple[Climbed, Climbed]] = {}
+    names = candidates if told is None else {"C1", told}
+    for name in sorted(names, key=lambda one: len(operations(one))):
+        begun = _best_of_starts(both, sizes, name, rng)
+        found[name] = _from_subgroups(both, sizes, name, begun, found, rng)
     highest = len(found["C1"][0].noise) - 1
     both = (both[0].up_to(highest), both[1].up_to(highest))
     noise = torch.stack([half.noise for pair in found.values() for half in pair]).amin(0)
     left = {
         name: left_by((one.density, other.density), both, name, noise) for name, (one, other) in found.items()
     }
-    balls = [
-        torch.as_tensor(ball_like(half.density.numpy()), dtype=torch.float32) for half in found["C1"]
-    ]
-    yardstick = Yardstick.of(both, left_by((balls[0], balls[1]), both, ROUND, noise), list(left.values()))
+    free = found["C1"]
+    balls = (_ball(both[0], free[0], rng), _ball(both[1], free[1], rng))
+    yardstick = Yardstick.of(both, left_by(balls, both, "I", noise), list(left.values()))
     explained = {name: yardstick.explained(one) for name, one in left.items()}
-    return _chosen(explained, yardstick, len(both[0]) + len(both[1])), yardstick
+    choice = _choice(explained, yardstick, len(both[0]) + len(both[1]), told)
+    one, other = found[choice.point_group]
+    return Chosen(choice, (one.density, other.density), yardstick)
 
 
 def _best_of_starts(
@@ -105,27 +122,77 @@ def _best_of_starts(
 ) -> tuple[Climbed, Climbed]:
     """Return the likeliest climb of each half; as long as one half's is much likelier there are more."""
     least, most = (_FREE_STARTS, _FREE_STARTS) if point_group == "C1" else _STARTS
-    known = [size if point_group in CUBIC else np.ones(len(size)) for size in sizes]
     found: tuple[list[Climbed], list[Climbed]] = ([], [])
     for index in range(most):
-        for half, size, row in zip(halves, known, found, strict=True):
-            row.append(climb(half, size[: len(half)], point_group, _CLIMB, rng))
+        for half, size, row in zip(halves, sizes, found, strict=True):
+            row.append(climb(half, _known(size, point_group)[: len(half)], point_group, _CLIMB, rng))
         one, other = (max(row, key=lambda each: each.likelihood) for row in found)
         if index + 1 >= least and abs(one.likelihood - other.likelihood) < _ALIKE:
             break
     return one, other
 
 
-def _chosen(explained: dict[str, float], yardstick: Yardstick, count: int) -> GroupChoice:
+def _ball(spectra: Spectra, found: Climbed, rng: np.random.Generator) -> Float[Tensor, "n n n"]:
+    """Return the map of the particles turned by chance: no shape is left."""
+    turns = Rotation.random(len(spectra), rng=rng).as_matrix()
+    poses = replace(found.poses, rotations=torch.as_tensor(turns, dtype=torch.float32))
+    return small_map(spectra, poses, "I", found.noise)
+
+
+def _from_subgroups(
+    halves: tuple[Spectra, Spectra],
+    sizes: tuple[Float[np.ndarray, " n"], Float[np.ndarray, " m"]],
+    point_group: str,
+    begun: tuple[Climbed, Climbed],
+    found: dict[str, tuple[Climbed, Climbed]],
+    rng: np.random.Generator,
+) -> tuple[Climbed, Climbed]:
+    """Return the likeliest climb of each half, also from the likeliest map of a group that this one holds.
+
+    Many climbs under a large group miss the body; one from a map that has half of its axes does not.
+    """
+    turns = {name: placements(name, point_group) for name in found if name != "C1"}
+    best = list(begun)
+    for number, (half, size) in enumerate(zip(halves, sizes, strict=True)):
+        within = [name for name, some in turns.items() if len(some)]
+        if not within:
+            break
+        name = max(within, key=lambda one: found[one][number].likelihood)
+        for turn in turns[name]:
+            begin = symmetrised(found[name][number].density, turn, point_group)
+            new = climb(half, _known(size, point_group)[: len(half)], point_group, _CLIMB, rng, begin)
+            best[number] = max(best[number], new, key=lambda one: one.likelihood)
+    return best[0], best[1]
+
+
+def symmetrised(
+    density: Float[Tensor, "n n n"], turn: Float[np.ndarray, "3 3"], point_group: str
+) -> Float[Tensor, "n n n"]:
+    """Return the mean of a map, turned first, over the rotations of a group."""
+    group = operations(point_group)
+    every = [turned(density, Frame(one @ turn, False, 0.0)) for one in group]
+    return torch.stack(every).mean(0)
+
+
+def _known(size: Float[np.ndarray, " n"], point_group: str) -> Float[np.ndarray, " n"]:
+    """Return sizes where radii of gyration tell them."""
+    return size if point_group in CUBIC else np.ones(len(size))
+
+
+def _choice(explained: dict[str, float], yardstick: Yardstick, count: int, told: str | None) -> GroupChoice:
     order = {name: len(operations(name)) for name in explained}
-    if yardstick.round:
+    if told is not None:
+        name, reason = told, "told"
+    elif yardstick.round:
         name = ROUND
-        reason = f"{count} particles are not told from balls: any group is theirs, {name} is taken"
+        reason = f"{count} particles are not told from balls: any group is theirs"
     else:
         name = max((one for one in explained if explained[one] > 1 - _COST), key=order.__getitem__)
         larger = {one: share for one, share in explained.items() if order[one] > order[name]}
-        reason = f"half maps of {name} explain {explained[name]:.1%} of what the best of {len(explained)} groups' do"
-        reason += f" of {count} particles that had no part in them, beyond a ball"
+        reason = (
+            f"half maps of {name} explain {explained[name]:.1%} of what the best of {len(explained)} groups "
+            f"explain, beyond a ball, of {count} particles that had no part in them"
+        )
         if larger:
             rival = max(larger, key=larger.__getitem__)
             reason += f"; of larger groups {rival} comes nearest, {max(larger[rival], 0.0):.0%}"

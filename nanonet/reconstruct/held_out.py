@@ -29,11 +29,11 @@ _TOLD = 5.0
 
 
 def left_by(
-    maps: tuple[Float[Tensor, "n n n"], Float[Tensor, "n n n"]],
+    maps: tuple[Float[Tensor, "n n n"], Float[Tensor, "m m m"]],
     halves: tuple[Spectra, Spectra],
     point_group: str,
     noise: Float[Tensor, " k"],
-) -> Float[Tensor, "n k"]:
+) -> Float[Tensor, "p k"]:
     """Return what each half's map leaves of the other half's particles in their best poses there.
 
     Parameters
@@ -55,7 +55,7 @@ def left_by(
 
 def _left(
     density: Float[Tensor, "n n n"], particles: Spectra, point_group: str, noise: Float[Tensor, " k"]
-) -> Float[Tensor, "n k"]:
+) -> Float[Tensor, "p k"]:
     highest, whole = particles.highest, particles.whole()
     grid = fourier_grid.to_grid(density, fourier_grid.grid_side(highest))
     directions = view_directions(view_step(highest, particles), operations(point_group))
@@ -109,9 +109,7 @@ class Yardstick:
         return (self.ball - cost) / max(self.ball - self.best, 1e-12)
 
 
-def _costs(
-    left: Float[Tensor, "n k"], spectra: Spectra, noise: Float[Tensor, " k"]
-) -> Float[Tensor, " n"]:
+def _costs(left: Float[Tensor, "n k"], spectra: Spectra, noise: Float[Tensor, " k"]) -> Float[Tensor, " n"]:
     """Return what is left over the noise, the mean of a particle's values; the mean intensity is left out."""
     number = torch.bincount(spectra.whole().shell).float()
     number[0] = 0.0

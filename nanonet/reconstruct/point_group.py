@@ -9,6 +9,7 @@ pixel n // 2, as its centre.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float
@@ -122,6 +123,65 @@ def free_axes(point_group: str) -> Float[np.ndarray, "k 3"]:
     if point_group == "C1":
         return np.eye(3)
     return np.eye(3)[2:] if point_group[0] == "C" else np.zeros((0, 3))
+
+
+@cache
+def placements(smaller: str, larger: str) -> Float[np.ndarray, "p 3 3"]:
+    """Return the turns that bring a map of one group to where it may have a larger one that holds it.
+
+    One for each way in which the larger group's axes can lie about those of the smaller; none if it does not
+    hold it. The smaller one has more than one axis.
+    """
+    own, every = operations(smaller), operations(larger)
+    first, second = _generators(own)
+    found: list[np.ndarray] = []
+    lying: list[np.ndarray] = []
+    axes = _axis(first), _axis(second)
+    frame = _frame(*axes)
+    for one in _axes_like(first, every):
+        for other in _axes_like(second, every):
+            if abs(one @ other - axes[0] @ axes[1]) > _ON_GRID:
+                continue
+            turn = _frame(one, other) @ frame.T
+            if not all(_holds(every, turn @ each @ turn.T) for each in own):
+                continue
+            there = turn.T @ every @ turn
+            if not any(_same(there, known) for known in lying):
+                found.append(turn)
+                lying.append(there)
+    return np.stack(found) if found else np.zeros((0, 3, 3))
+
+
+def _generators(
+    group: Float[np.ndarray, "g 3 3"],
+) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3 3"]]:
+    """Return a rotation of the highest order and one about another axis."""
+    first = min(group[1:], key=lambda one: float(Rotation.from_matrix(one).magnitude()))
+    away = [one for one in group[1:] if abs(_axis(one) @ _axis(first)) < 1 - _ON_GRID]
+    return first, max(away, key=lambda one: float(Rotation.from_matrix(one).magnitude()))
+
+
+def _axis(rotation: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, " 3"]:
+    turn = Rotation.from_matrix(rotation).as_rotvec()
+    return np.asarray(turn / np.linalg.norm(turn))
+
+
+def _axes_like(
+    rotation: Float[np.ndarray, "3 3"], group: Float[np.ndarray, "g 3 3"]
+) -> list[Float[np.ndarray, " 3"]]:
+    same = [one for one in group[1:] if abs(np.trace(one) - np.trace(rotation)) < _ON_GRID]
+    return [sign * _axis(one) for one in same for sign in (1.0, -1.0)]
+
+
+def _frame(one: Float[np.ndarray, " 3"], other: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "3 3"]:
+    """Return axes along one direction and near another, as columns."""
+    across = np.cross(one, other)
+    across = across / np.linalg.norm(across)
+    return np.stack([one, across, np.cross(one, across)], axis=1)
+
+
+def _same(one: Float[np.ndarray, "g 3 3"], other: Float[np.ndarray, "g 3 3"]) -> bool:
+    return all(_holds(other, each) for each in one)
 
 
 def about_z(angles: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 3 3"]:

@@ -13,21 +13,26 @@ from nanonet.reconstruct import fourier_grid, gridding
 from nanonet.reconstruct.climb import Climb, shell_of
 from nanonet.reconstruct.coverage import Coverage, coverage
 from nanonet.reconstruct.fidelity import correlations
+from nanonet.reconstruct.group_choice import AUTO, Chosen, GroupChoice, choose_group
+from nanonet.reconstruct.held_out import left_by
 from nanonet.reconstruct.images import Spectra, centres, check, spectra
 from nanonet.reconstruct.mask import ball_like, ball_mask, soft_mask
+from nanonet.reconstruct.phase_randomisation import MaskedAgreement, masked_agreement
 from nanonet.reconstruct.point_group import CUBIC, operations
 from nanonet.reconstruct.polish import polish
 from nanonet.reconstruct.poses import Poses
 from nanonet.reconstruct.refine import Half, Refine, Starts, ab_initio, refine
 from nanonet.reconstruct.score import orientations_of
-from nanonet.reconstruct.shell_correlation import local_agreement, resolution, shell_correlation
-from nanonet.records import InputError, Orientations, ParticleImages, ShellCorrelation, Volume
+from nanonet.reconstruct.shell_correlation import local_agreement, resolution
+from nanonet.records import InputError, Orientations, ParticleImages, Volume
 
 _RADIUS = 1.58
 """Radius of a ball over the radius of gyration of its projection, √(5/2)."""
 _ROOM = 1.3
 """Radius of the circle that particles are looked for in, over that of a ball: points reach further."""
 _CONTROL_STEPS = 5
+RIGHT = 0.9
+"""Share of what maps without symmetry explain beyond a ball that a right map explains at least."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +50,10 @@ class Reconstruction:
         (n,) of each over that of the map.
     intensities
         (n,) of each over that of the map, for its size.
-    fsc
-        Of the half maps within a soft mask.
+    agreement
+        Fourier shell correlation of the half maps within a soft mask, with the mask's own part and without.
     resolution_fsc_0143, resolution_fsc_05
-        Å.
+        Without the mask's part [Å].
     local_agreement
         (z, y, x) correlation of the half maps around each voxel.
     correlations
@@ -64,13 +69,20 @@ class Reconstruction:
         (n,) 0 or 1: the half that each particle was in.
     starts
         What was found from each start.
+    point_group
+        The map's.
+    choice
+        How it was found in the images, or told.
+    explained
+        Share of what the best coarse maps explain of particles that had no part in them, beyond a ball, that
+        the half maps explain of them; below `RIGHT` the map is wrong, however well its halves agree.
     """
 
     volume: Volume
     orientations: Orientations
     sizes: Float[np.ndarray, " n"]
     intensities: Float[np.ndarray, " n"]
-    fsc: ShellCorrelation
+    agreement: MaskedAgreement
     resolution_fsc_0143: float
     resolution_fsc_05: float
     local_agreement: Float[np.ndarray, "z y x"]
@@ -80,6 +92,9 @@ class Reconstruction:
     coverage: Coverage
     halves: np.ndarray
     starts: Starts
+    point_group: str
+    choice: GroupChoice
+    explained: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +104,17 @@ class Settings:
     Parameters
     ----------
     starts, most_starts
-        Of each half, at least; and at most, while the halves do not agree.
+        Of each half, at least, the first from coarse maps of some particles and others from shapes of
+        chance; and at most, while the halves do not agree.
+    attempts
+        At most, while particles that had no part in the maps say that they are wrong.
     climb, refine
         How each start climbs, and how the best are made finer.
     """
 
-    starts: int = 3
+    starts: int = 1
     most_starts: int = 12
+    attempts: int = 2
     climb: Climb = field(default_factory=Climb)
     refine: Refine = field(default_factory=Refine)
 
@@ -104,7 +123,7 @@ def reconstruct(
     particles: ParticleImages,
     rng: np.random.Generator,
     *,
-    point_group: str = "O",
+    point_group: str = AUTO,
     settings: Settings | None = None,
     class_id: int = 0,
 ) -> Reconstruction:
@@ -117,7 +136,7 @@ def reconstruct(
     Parameters
     ----------
     point_group
-        C1, Cn, Dn, T, O or I, in the axes of `nanonet.reconstruct.point_group`.
+        C1, Cn, Dn, T, O or I, in the axes of `nanonet.reconstruct.point_group`; auto finds it in the images.
     class_id
         That the orientations are given.
 
@@ -128,7 +147,8 @@ def reconstruct(
         background.
     """
     settings = settings or Settings()
-    operations(point_group)
+    if point_group != AUTO:
+        operations(point_group)
     check(particles)
     if not 1 <= settings.starts <= settings.most_starts:
         raise InputError(
@@ -136,23 +156,18 @@ def reconstruct(
         )
     centre, gyration = centres(particles)
     every = spectra(particles, centre, _ROOM * _RADIUS * float(np.median(gyration)))
-    sizes = first_sizes(gyration, point_group)
-    limits = (settings.starts, settings.most_starts)
     halves = rng.permutation(len(particles)) % 2
     index = [np.flatnonzero(halves == half) for half in (0, 1)]
-    parts = tuple(every.take(which) for which in index)
-    found, starts = ab_initio(
-        (parts[0], parts[1]),
-        (sizes[index[0]], sizes[index[1]]),
-        point_group,
-        settings.climb,
-        limits,
-        rng,
-    )
-    found, highest = refine(
-        found, point_group, settings.refine, first=shell_of(settings.climb.last_detail, every)
-    )
-    maps = _maps(found, point_group, every, highest, particles.pixel_size)
+    parts = (every.take(index[0]), every.take(index[1]))
+    even = first_sizes(gyration, "O")
+    known = (even[index[0]], even[index[1]])
+    told = None if point_group == AUTO else point_group
+    chosen = choose_group(parts, known, rng, told=told)
+    group = chosen.choice.point_group
+    sizes = first_sizes(gyration, group)
+    begun = _Begun(parts, (sizes[index[0]], sizes[index[1]]), chosen)
+    attempt = _best_attempt(begun, settings, rng, particles.pixel_size)
+    found, maps = attempt.halves, attempt.maps
     poses = _in_order(found, index)
     noise = 0.5 * (found[0].noise + found[1].noise)
     seen = _Seen(particles, every, poses, centre, noise, settings.refine.fit_size)
@@ -166,16 +181,19 @@ def reconstruct(
         orientations=orientations_of(poses, centre, particles, class_id),
         sizes=poses.size.double().numpy(),
         intensities=poses.scale.double().numpy(),
-        fsc=maps.fsc,
-        resolution_fsc_0143=resolution(maps.fsc, 0.143),
-        resolution_fsc_05=resolution(maps.fsc, 0.5),
-        local_agreement=local_agreement(one, other, width=every.side / (2.0 * highest)),
+        agreement=maps.agreement,
+        resolution_fsc_0143=resolution(maps.agreement.fsc, 0.143),
+        resolution_fsc_05=resolution(maps.agreement.fsc, 0.5),
+        local_agreement=local_agreement(one, other, width=every.side / (2.0 * attempt.highest)),
         correlations=seen.correlations(maps.density),
         held_out_correlations=held_out,
         control_correlations=seen.control(ball_like(maps.density)),
-        coverage=coverage(poses.rotations.double().numpy(), point_group),
+        coverage=coverage(poses.rotations.double().numpy(), group),
         halves=halves,
-        starts=starts,
+        starts=attempt.starts,
+        point_group=group,
+        choice=chosen.choice,
+        explained=attempt.explained,
     )
 
 
@@ -188,14 +206,66 @@ def first_sizes(gyration: Float[np.ndarray, " n"], point_group: str) -> Float[np
 
 
 @dataclass(frozen=True)
+class _Begun:
+    """Both halves of the particles, their sizes as far as known, and their point group."""
+
+    parts: tuple[Spectra, Spectra]
+    sizes: tuple[Float[np.ndarray, " n"], Float[np.ndarray, " m"]]
+    chosen: Chosen
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """Both halves as they were found, up to a shell, and how much they explain of particles held out."""
+
+    halves: tuple[Half, Half]
+    highest: int
+    starts: Starts
+    maps: _Maps
+    explained: float
+
+
+def _best_attempt(begun: _Begun, settings: Settings, rng: np.random.Generator, voxel_size: float) -> _Attempt:
+    """Return the first attempt whose maps are right, or the one that explains most."""
+    made: list[_Attempt] = []
+    while len(made) < max(settings.attempts, 1) and not any(one.explained >= RIGHT for one in made):
+        # The first from the coarse maps; if they were wrong, from chance alone.
+        made.append(_attempt(begun, None if made else begun.chosen.maps, settings, rng, voxel_size))
+    return max(made, key=lambda one: one.explained)
+
+
+def _attempt(
+    begun: _Begun,
+    coarse: tuple[Tensor, Tensor] | None,
+    settings: Settings,
+    rng: np.random.Generator,
+    voxel_size: float,
+) -> _Attempt:
+    limits = (settings.starts, settings.most_starts)
+    point_group, yardstick = begun.chosen.choice.point_group, begun.chosen.yardstick
+    found, starts = ab_initio(begun.parts, begun.sizes, point_group, settings.climb, limits, rng, coarse)
+    first = shell_of(settings.climb.last_detail, begun.parts[0])
+    found, highest = refine(found, point_group, settings.refine, first=first)
+    maps = _maps(found, point_group, begun.parts[0], highest, voxel_size, rng.spawn(1)[0])
+    one, other = (torch.as_tensor(half, dtype=torch.float32) for half in maps.halves)
+    left = left_by((one, other), yardstick.halves, point_group, yardstick.noise)
+    return _Attempt(found, highest, starts, maps, 1.0 if yardstick.round else yardstick.explained(left))
+
+
+@dataclass(frozen=True)
 class _Maps:
     density: Float[np.ndarray, "n n n"]
     halves: tuple[Float[np.ndarray, "n n n"], Float[np.ndarray, "n n n"]]
-    fsc: ShellCorrelation
+    agreement: MaskedAgreement
 
 
 def _maps(
-    halves: tuple[Half, Half], point_group: str, every: Spectra, highest: int, voxel_size: float
+    halves: tuple[Half, Half],
+    point_group: str,
+    every: Spectra,
+    highest: int,
+    voxel_size: float,
+    rng: np.random.Generator,
 ) -> _Maps:
     """Return the half maps as the data give them, and the map of all, filtered by how they agree."""
     n, top = every.side, every.highest
@@ -204,13 +274,13 @@ def _maps(
     ball = ball_mask(n, every.radius)
     one, other = (gridding.solve(own, n, plain).numpy() * ball for own in sums)
     mask = soft_mask(one + other, smooth=n / (4.0 * highest))
-    fsc = shell_correlation(one * mask, other * mask, voxel_size)
-    correlation = np.clip(np.concatenate([[0.995], fsc.correlation[:top]]), 0.0, 0.995)
+    agreement = masked_agreement(one, other, mask, voxel_size, rng)
+    correlation = np.clip(np.concatenate([[0.995], agreement.fsc.correlation[:top]]), 0.0, 0.995)
     # Beyond the first shell that does not agree there is nothing to gain.
     correlation[np.argmax(np.append(correlation < 0.05, True)) :] = 0.0
     ratio = torch.as_tensor(2 * correlation / (1 - correlation), dtype=torch.float32)
     density = gridding.solve(sums[0].plus(sums[1]), n, ratio).numpy().clip(0.0) * mask
-    return _Maps(density, (one, other), fsc)
+    return _Maps(density, (one, other), agreement)
 
 
 def _in_order(halves: tuple[Half, Half], index: list[np.ndarray]) -> Poses:

@@ -92,6 +92,7 @@ def ab_initio(
     settings: Climb,
     starts: tuple[int, int],
     rng: np.random.Generator,
+    coarse: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[tuple[Half, Half], Starts]:
     """Return both halves from nothing, in one frame: of several starts of each those two that agree best.
 
@@ -103,12 +104,15 @@ def ab_initio(
     ----------
     starts
         Of each half: at least, and at most.
+    coarse
+        A map of each half to begin the first start from, instead of a shape of chance.
     """
     found: tuple[list[Climbed], list[Climbed]] = ([], [])
     highest = shell_of(settings.last_detail, spectra[0])
     for index in range(starts[1]):
-        for own, size, row in zip(spectra, sizes, found, strict=True):
-            row.append(climb(own, size, point_group, settings, rng))
+        begin = coarse if coarse is not None and index == 0 else (None, None)
+        for own, size, row, first in zip(spectra, sizes, found, begin, strict=True):
+            row.append(climb(own, size, point_group, settings, rng, first))
         if index + 1 < starts[0]:
             continue
         one, other, frame = _best_pair(found, point_group, highest)

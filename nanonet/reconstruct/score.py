@@ -46,14 +46,16 @@ class MapScores:
     sizes: Float[np.ndarray, "n m"]
 
 
-def score(particles: ParticleImages, volumes: Sequence[Volume], *, point_group: str = "O") -> MapScores:
+def score(particles: ParticleImages, volumes: Sequence[Volume], *, point_groups: Sequence[str]) -> MapScores:
     """Return how well particles fit maps, each in the best pose, size and brightness.
 
     Parameters
     ----------
     volumes
-        In the point group's standard axes; of as many voxels as the images have pixels, and as large ones. A
+        In their point groups' standard axes; of as many voxels as the images have pixels, and as large. A
         half map keeps particles apart from a map that they helped to make.
+    point_groups
+        One for each map.
 
     Raises
     ------
@@ -70,7 +72,7 @@ def score(particles: ParticleImages, volumes: Sequence[Volume], *, point_group: 
             )
     centre, gyration = centres(particles)
     every = spectra(particles, centre, _REACH * float(np.median(gyration)))
-    found = [_fitted(volume, every, point_group) for volume in volumes]
+    found = [_fitted(volume, every, group) for volume, group in zip(volumes, point_groups, strict=True)]
     return MapScores(
         correlations=np.stack(
             [

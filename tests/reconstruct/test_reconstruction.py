@@ -11,12 +11,13 @@ from scipy.spatial.transform import Rotation
 
 from nanonet.configuration import build, compose
 from nanonet.reconstruct.align import align, turned
+from nanonet.reconstruct.class_average import class_averages
 from nanonet.reconstruct.climb import Climb
 from nanonet.reconstruct.coverage import coverage
 from nanonet.reconstruct.images import centres
 from nanonet.reconstruct.mask import ball_like
 from nanonet.reconstruct.point_group import operations
-from nanonet.reconstruct.reconstruction import Reconstruction, Settings, reconstruct
+from nanonet.reconstruct.reconstruction import RIGHT, Reconstruction, Settings, reconstruct
 from nanonet.reconstruct.refine import Refine
 from nanonet.reconstruct.score import score
 from nanonet.reconstruct.shell_correlation import local_agreement, resolution, shell_correlation
@@ -74,14 +75,14 @@ def test_the_map_has_the_unit_of_the_images(found: Reconstruction, cubes: Simula
 
 def test_particles_are_told_from_those_of_another_map(found: Reconstruction, cubes: Simulated) -> None:
     ball = replace(found.volume, density=ball_like(found.volume.density))
-    scores = score(cubes.particles, [found.volume, ball], point_group="O")
+    scores = score(cubes.particles, [found.volume, ball], point_groups=["O", "O"])
     assert (scores.correlations[:, 0] > scores.correlations[:, 1]).mean() > 0.95
     assert scores.correlations[:, 0].mean() > found.correlations.mean() - 0.02
 
 
 def test_maps_of_another_size_are_refused(found: Reconstruction, cubes: Simulated) -> None:
     with pytest.raises(InputError, match="voxels a side"):
-        score(cubes.particles, [replace(found.volume, voxel_size=1.0)])
+        score(cubes.particles, [replace(found.volume, voxel_size=1.0)], point_groups=["O"])
 
 
 def test_the_config_builds_it() -> None:
@@ -89,6 +90,24 @@ def test_the_config_builds_it() -> None:
     built = build(compose("infer", words).reconstruct)
     assert built.func is reconstruct
     assert built.keywords["settings"] == Settings()
+
+
+def test_averages_of_turned_particles_are_the_projections(found: Reconstruction, cubes: Simulated) -> None:
+    seen = class_averages(found, cubes.particles, views=4)
+    assert seen.counts.tolist() == [5] * 4
+    likeness = [correlation(a, b) for a, b in zip(seen.averages, seen.projections, strict=True)]
+    assert min(likeness) > 0.97
+    # A view is not as like the average of another one.
+    other = [correlation(a, b) for a, b in zip(seen.averages, seen.projections[::-1], strict=True)]
+    assert np.mean(other) < np.mean(likeness) - 0.02
+
+
+def test_what_was_found_explains_particles_that_had_no_part_in_it(found: Reconstruction) -> None:
+    assert found.point_group == "O"
+    assert found.choice.tried == ("C1", "O")
+    assert found.explained > RIGHT
+    assert found.agreement.fsc.correlation[:4].min() > 0.8
+    assert found.coverage.directions.shape == (40, 3)
 
 
 def test_a_mirror_image_is_found_and_its_poses_show_the_same() -> None:
