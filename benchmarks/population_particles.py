@@ -1,4 +1,4 @@
-"""Particles of simulated populations cut out by their true masks: grouping can be judged without segmentation."""
+"""Particles of simulated populations, cut out by their true masks: grouping judged without segmentation."""
 
 from __future__ import annotations
 

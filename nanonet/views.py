@@ -51,7 +51,7 @@ class Views:
 
 
 def views(particles: ParticleImages) -> Views:
-    """Return particles at their own scale; one that is not brighter than what is around it is 0 everywhere."""
+    """Return particles at their own scale; one not brighter than what is around it is 0 everywhere."""
     pixel = particles.pixel_size
     found = [_view(image, noise) for image, noise in zip(particles.images, particles.noise, strict=True)]
     length = pixel * np.array([one[1] for one in found])

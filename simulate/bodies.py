@@ -64,9 +64,9 @@ class Bodies:
 
     def __init__(
         self,
-        number: int = 240,
+        number: int = 200,
         families: Sequence[str] | None = None,
-        views: int = 18,
+        views: int = 14,
         misfits: int = 4,
         seed: int = 0,
     ) -> None:
@@ -99,9 +99,7 @@ class Bodies:
         shapes = [shape] * self.views + [wrong[i % 2] for i in range(self.misfits)]
         found = [_view(one.solid(_LATTICE, SIZE, rng), rng) for one in shapes]
         maps, spacing, reach = (np.stack(part) for part in zip(*found, strict=True))
-        return Thickness(
-            maps=maps, spacing=spacing, reach=reach, whole=np.arange(len(shapes)) < self.views
-        )
+        return Thickness(maps=maps, spacing=spacing, reach=reach, whole=np.arange(len(shapes)) < self.views)
 
 
 def _view(

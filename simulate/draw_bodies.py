@@ -179,8 +179,8 @@ class BodySampler:
 def share(thickness: Float[np.ndarray, "*t"], scattering: float) -> Float[np.ndarray, "*t"]:
     """Return the share of the beam that a thickness [Å] of some matter brings onto an annulus.
 
-    It grows a little faster than the thickness while small angles add up, and slower once much is scattered: a
-    fit to `simulate.fields.plural` at 200 kV and 80 to 160 mrad, within 3 % for nickel to gold to 300 Å.
+    It grows a little faster than the thickness while small angles add up, and slower once much is scattered:
+    a fit to `simulate.fields.plural` at 200 kV and 80 to 160 mrad, within 3 % for nickel to gold to 300 Å.
 
     Parameters
     ----------

@@ -9,11 +9,10 @@ from jaxtyping import Float, Int
 
 from nanonet.cluster.partition import members
 
-OUTLIER = 1e-4
+OUTLIER = 1e-2
 """Chance below which a particle is too far from every group to be of it."""
 _FLOOR = 0.05
 """Standard deviation that a group has at least along any feature, in units of that of all particles."""
-_ROUNDS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,32 +35,27 @@ class Assignment:
 def assign(values: Float[np.ndarray, "n f"], labels: Int[np.ndarray, " n"]) -> Assignment:
     """Return every particle in the group that it fits best, if it fits one.
 
-    Each group is taken for a Gaussian, whose mean and covariance are those of its members; with these the
-    members are chosen again, until none changes. What no group would hold with a chance of 1e-4 (χ² of its
-    Mahalanobis distance) is an outlier.
+    Each group is taken for a Gaussian, whose mean and covariance are those of the members that it was found
+    with. They are not taken anew of those that it then has: what lies at its edge would widen it, until it
+    holds what is of no group. What no group would hold with a chance of 1e-2 (χ² of its Mahalanobis distance)
+    is an outlier.
 
     Parameters
     ----------
     labels
-        Groups to start from; -1 for none.
+        Groups as they were found; -1 for none.
     """
     from scipy.stats import chi2
 
     if labels.max(initial=-1) < 0:
         return Assignment(labels=labels, probability=np.zeros(len(labels)))
-    limit = float(chi2.isf(OUTLIER, values.shape[1]))
-    for _ in range(_ROUNDS):
-        distance, score = _fit(values, labels)
-        best = score.argmax(axis=1)
-        near = distance[np.arange(len(values)), best]
-        again = np.where(near <= limit, best, -1)
-        if np.array_equal(again, labels) or len(np.unique(again[again >= 0])) < score.shape[1]:
-            break
-        labels = again
+    distance, score = _fit(values, labels)
+    best = score.argmax(axis=1)
+    fits = chi2.sf(distance[np.arange(len(values)), best], values.shape[1])
+    found = np.where(fits >= OUTLIER, best, -1)
     share = np.exp(score - score.max(axis=1, keepdims=True))
     share /= share.sum(axis=1, keepdims=True)
-    fits = chi2.sf(near, values.shape[1])
-    return Assignment(labels=again, probability=np.where(again >= 0, share.max(axis=1), fits))
+    return Assignment(labels=found, probability=np.where(found >= 0, share.max(axis=1), fits))
 
 
 def _fit(

@@ -42,9 +42,7 @@ class PrototypeLoss(nn.Module):
         return functional.cross_entropy(logits.flatten(0, 1), target.flatten())
 
 
-def squared_distances(
-    embedding: Float[Tensor, "b n d"], kind: Int[Tensor, "b n"]
-) -> Float[Tensor, "b n k"]:
+def squared_distances(embedding: Float[Tensor, "b n d"], kind: Int[Tensor, "b n"]) -> Float[Tensor, "b n k"]:
     """Return how far each view is from the mean of every kind, which it does not count in itself."""
     member = functional.one_hot(kind.clamp(min=0), int(kind.max()) + 1) * (kind >= 0).unsqueeze(-1)
     member = member.to(embedding.dtype)

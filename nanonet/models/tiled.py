@@ -24,8 +24,10 @@ class ImageNetwork(Protocol):
 
 def predict_tiled(
     network: ImageNetwork, counts: Float[Tensor, "b c y x"], *, tile: int = 1024, margin: int = 128
-) -> Float[Tensor, "b class y x"]:
+) -> Float[Tensor, "b class _y _x"]:
     """Return the logits of whole frames; those larger than a tile are read tile by tile.
+
+    A network that says one thing of a whole image gives a single pixel; images must then fit into a tile.
 
     A frame is normalised whole. Each tile is read with a margin around it that is then cut off: with a margin
     beyond what the network sees around a pixel, and layers that do not average over the frame, the result is

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -29,7 +31,7 @@ class ViewEncoder(nn.Module):
         self.size = size
         layers: list[nn.Module] = []
         channels = [1, width, 3 * width // 2, 2 * width, 3 * width, 4 * width, 4 * width]
-        for number, (before, after) in enumerate(zip(channels[:-1], channels[1:], strict=True)):
+        for number, (before, after) in enumerate(pairwise(channels)):
             edge, stride = (5, 2) if number == 0 else (3, 2 if number in (2, 4) else 1)
             layers += [
                 nn.Conv2d(before, after, edge, stride, edge // 2, bias=False),

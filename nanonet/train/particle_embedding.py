@@ -13,9 +13,9 @@ from nanonet.train.card import NetworkCard
 from nanonet.train.dense import DenseModule
 
 _MEANING = (
-    "In populations of kinds that it was not trained on: `nearest` is the share of whole particles whose vector "
-    "lies nearest to the mean of their own kind. Kinds overlap in size, and in a quarter of the populations "
-    "they are of one matter. What that is worth in grouping is in docs/results.md."
+    "In populations of kinds that it was not trained on: `nearest` is the share of whole particles whose "
+    "vector lies nearest to the mean of their own kind. Kinds overlap in size, and in a quarter of the "
+    "populations they are of one matter. What that is worth in grouping is in docs/results.md."
 )
 _LIMITS = (
     "images other than HAADF: intensity is taken for mass",
@@ -37,7 +37,7 @@ class ParticleEmbeddingModule(DenseModule):
     def forward(self, planes: Tensor) -> Tensor:
         """Return the vectors (b, n, d) of populations (b, n, 3, y, x)."""
         vectors: Tensor = self.network(planes.flatten(0, 1))
-        return vectors.flatten(1).unflatten(0, planes.shape[:2])
+        return vectors.reshape(*planes.shape[:2], -1)
 
     def penalty(self, maps: Tensor, batch: ParticleEmbeddingItem) -> Tensor:
         """Return the loss of the vectors of a batch."""

@@ -45,7 +45,7 @@ class Predictor:
         self.dtype = fastest_dtype(device) if dtype is None else dtype
         self.network = _prepared(network, device, self.dtype)
 
-    def __call__(self, counts: Float[np.ndarray, "..."]) -> Float[np.ndarray, "b class y x"]:
+    def __call__(self, counts: Float[np.ndarray, "..."]) -> Float[np.ndarray, "b class _y _x"]:
         """Return the logits of raw counts, float32.
 
         Raises
@@ -67,7 +67,7 @@ class Predictor:
         """Return the logits of contrast."""
         return cast("ImageNetwork", self.network).logits(contrast)
 
-    def _predict(self, counts: Float[np.ndarray, "b frame y x"]) -> Float[np.ndarray, "b class y x"]:
+    def _predict(self, counts: Float[np.ndarray, "b frame y x"]) -> Float[np.ndarray, "b class _y _x"]:
         import torch
 
         from nanonet.models.tiled import predict_tiled

@@ -16,7 +16,7 @@ _FACETS = {"100": 1.0, "110": 1.0, "111": 1.0, "210": 1.06, "311": 1.05}
 
 
 def faceted(rng: np.random.Generator) -> Faceted:
-    """Draw convex bodies of one to five facet families: cubes, octahedra, dodecahedra and what lies between."""
+    """Draw convex bodies of one to five facet families: cubes, octahedra, and what lies between."""
     names = ["100", "110", "111", *[name for name in ("210", "311") if rng.random() < 0.3]]
     some = rng.permutation(names)[: int(rng.integers(1, len(names) + 1))]
     middle = {str(name): _FACETS[str(name)] * np.exp(rng.uniform(-0.3, 0.3)) for name in some}

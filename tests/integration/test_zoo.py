@@ -29,8 +29,9 @@ HAADF = "column_depth_fcc_haadf"
 MEASURES = {
     "column_depth": ("exact", "within_one", "calibration_error", "coverage"),
     "particle_mask": ("iou", "dice", "accuracy"),
+    "particle_embedding": ("nearest",),
 }
-LARGEST = {"column_depth": 8, "particle_mask": 25}
+LARGEST = {"column_depth": 8, "particle_mask": 25, "particle_embedding": 2}
 """MiB."""
 NOTHING = ColumnScore(n_true=0, n_found=0, n_matched=0, n_exact=0, n_within_one=0, depth_error=0.0)
 
@@ -45,7 +46,7 @@ def test_a_network_in_the_box_is_complete(name: str) -> None:
         assert f"| {measure} |" in card
     config = yaml.safe_load((ZOO / name / "config.yaml").read_text(encoding="utf-8"))
     assert config["modality"] == network.modality
-    source = config["labelled" if network.task == "particle_mask" else "shards"]
+    source = config["labelled" if network.task == "particle_mask" else "shards"] or ""
     assert "/" not in source.strip("/").removeprefix("outputs/shards/").removeprefix("outputs/labelled/")
 
 
