@@ -22,9 +22,11 @@ from nanonet.cluster.table import class_table
 from nanonet.cluster.window import within
 from nanonet.io.record_arrays import load_record, save_record
 from nanonet.pipeline.conclusion import Conclusion, Found
+from nanonet.pipeline.like_maps import joined_classes, like_kinds
 from nanonet.pipeline.maps import ClassMap, map_estimates, map_figures, map_tables, map_warnings, map_writers
 from nanonet.pipeline.particles import particles_of
 from nanonet.pipeline.progress import progress_bar
+from nanonet.reconstruct.likeness import likeness
 from nanonet.reconstruct.reconstruction import Reconstruction
 from nanonet.reconstruct.score import MapScores
 from nanonet.records import (
@@ -96,7 +98,8 @@ class Population:
         kept = _Kept(cuts=chosen.cuts, workspace=found.workspace)
         maps = tuple(self._maps(kept, groups, kinds.labels, made=(), look=1))
         groups, maps, looked = self._looked_again(kept, groups, kinds.labels, maps)
-        kind_of = _kinds_of(kinds.labels, groups)
+        groups, labels, maps, joined = self._joined(kept, groups, kinds.labels, maps)
+        kind_of = _kinds_of(labels, groups)
         table = _with_scores(class_table(chosen.rows, kind_of, groups, kinds.probability), maps)
         maps = tuple(replace(one, kind_id=_kind(kind_of, groups, one)) for one in maps)
         particles = cast(ParticleTable, particles.with_data(_with_classes(particles.data, table.data)))
@@ -113,6 +116,7 @@ class Population:
                 *map_warnings(maps),
                 *said,
                 *looked,
+                *joined,
                 *_left_out(chosen, table),
             ),
             writers=map_writers(maps, chosen.cuts),
@@ -147,6 +151,22 @@ class Population:
             )
             maps = tuple(self._maps(kept, groups, kinds, made=maps, look=look))
         return groups, maps, tuple(said)
+
+    def _joined(
+        self,
+        kept: _Kept,
+        groups: Int[np.ndarray, " n"],
+        kinds: Int[np.ndarray, " n"],
+        maps: tuple[ClassMap, ...],
+    ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"], tuple[ClassMap, ...], tuple[str, ...]]:
+        """Return classes, kinds and maps after kinds whose maps are alike became one, and why."""
+        like = like_kinds(maps, lambda one, other: likeness(one.found, other.found))
+        if all(kind == to for kind, to in like.kind_of.items()):
+            return groups, kinds, maps, like.said
+        merged = np.array([like.kind_of.get(int(kind) + 1, int(kind) + 1) - 1 for kind in kinds])
+        groups, remaining = joined_classes(groups, maps, like.kind_of, largest=self.largest)
+        remade = tuple(self._maps(kept, groups, merged, made=remaining, look=self.looks + 2))
+        return groups, merged, remade, like.said
 
     def _maps(
         self,

@@ -95,7 +95,7 @@ def choose_group(
     some = tuple(half.take(np.arange(min(_MOST, len(half)))) for half in halves)
     both = (some[0], some[1])
     found: dict[str, tuple[Climbed, Climbed]] = {}
-    names = candidates if told is None else {"C1", told}
+    names = candidates if told is None else _beside(told)
     for name in sorted(names, key=lambda one: len(operations(one))):
         begun = _best_of_starts(both, sizes, name, rng)
         found[name] = _from_subgroups(both, sizes, name, begun, found, rng)
@@ -112,6 +112,14 @@ def choose_group(
     choice = _choice(explained, yardstick, len(both[0]) + len(both[1]), told)
     one, other = found[choice.point_group]
     return Chosen(choice, (one.density, other.density), yardstick)
+
+
+def _beside(told: str) -> set[str]:
+    """Return a told group, C1 to hold it against, and those within it that help to find its maps."""
+    if told[0] == "C":
+        return {"C1", told}
+    within = [name for name in CANDIDATES[1:] if name != told and len(placements(name, told))]
+    return {"C1", *within, told}
 
 
 def _best_of_starts(
@@ -151,7 +159,7 @@ def _from_subgroups(
 
     Many climbs under a large group miss the body; one from a map that has half of its axes does not.
     """
-    turns = {name: placements(name, point_group) for name in found if name != "C1"}
+    turns = {} if point_group[0] == "C" else {n: placements(n, point_group) for n in found if n[0] != "C"}
     best = list(begun)
     for number, (half, size) in enumerate(zip(halves, sizes, strict=True)):
         within = [name for name, some in turns.items() if len(some)]

@@ -241,8 +241,9 @@ def _attempt(
     rng: np.random.Generator,
     voxel_size: float,
 ) -> _Attempt:
-    limits = (settings.starts, settings.most_starts)
     point_group, yardstick = begun.chosen.choice.point_group, begun.chosen.yardstick
+    # Maps of balls have no shape to agree in: more starts find no better ones.
+    limits = (settings.starts, settings.starts if yardstick.round else settings.most_starts)
     found, starts = ab_initio(begun.parts, begun.sizes, point_group, settings.climb, limits, rng, coarse)
     first = shell_of(settings.climb.last_detail, begun.parts[0])
     found, highest = refine(found, point_group, settings.refine, first=first)

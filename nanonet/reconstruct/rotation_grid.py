@@ -29,28 +29,6 @@ def super_fibonacci(step: float) -> Float[np.ndarray, "n 3 3"]:
     return np.asarray(Rotation.from_quat(quaternions).as_matrix())
 
 
-def asymmetric_unit(
-    rotations: Float[np.ndarray, "n 3 3"], group: Float[np.ndarray, "g 3 3"]
-) -> Float[np.ndarray, "m 3 3"]:
-    """Return the rotations that no operation of a point group brings nearer to the identity.
-
-    A particle that has the group looks the same when turned by R and by R·g.
-    """
-    own = np.trace(rotations, axis1=1, axis2=2)
-    turned = np.einsum("nij,gji->ng", rotations, group)
-    return np.asarray(rotations[own >= turned.max(1) - 1e-9])
-
-
-def local_grid(radius: float, step: float) -> Float[np.ndarray, "n 3 3"]:
-    """Return the identity and the rotations around it by up to ``radius`` [rad], ``step`` [rad] apart."""
-    reach = int(radius / step)
-    ticks = step * np.arange(-reach, reach + 1)
-    turns = np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 3)
-    size = np.linalg.norm(turns, axis=1)
-    turns = turns[size <= radius + 1e-9]
-    return np.asarray(Rotation.from_rotvec(turns[np.argsort(np.linalg.norm(turns, axis=1))]).as_matrix())
-
-
 def view_directions(step: float, group: Float[np.ndarray, "g 3 3"]) -> Float[np.ndarray, "n 3"]:
     """Return directions of view in one asymmetric unit of a point group, about ``step`` [rad] apart.
 

@@ -6,9 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from nanonet.reconstruct.point_group import equivalent_frames, factors, on_grid_and_rest, operations
 from nanonet.reconstruct.rotation_grid import (
-    asymmetric_unit,
     folded,
-    local_grid,
     looking_along,
     super_fibonacci,
     view_directions,
@@ -66,20 +64,10 @@ def test_super_fibonacci_is_even() -> None:
 @pytest.mark.parametrize("name", ["C4", "D3", "O"])
 def test_an_asymmetric_unit_holds_one_of_each(name: str) -> None:
     group = operations(name)
-    grid = super_fibonacci(0.3)
-    assert len(asymmetric_unit(grid, group)) == pytest.approx(len(grid) / len(group), rel=0.1)
     directions = view_directions(0.1, group)
     assert len(directions) == pytest.approx(4 * np.pi / 0.01 / len(group), rel=0.1)
     asked = folded(Rotation.random(200, rng=1).as_matrix()[:, 2], group)
     assert np.arccos(np.clip(np.einsum("ni,vi->nv", asked, directions).max(1), -1, 1)).max() < 0.17
-
-
-def test_local_grid_stays_near_and_begins_with_the_identity() -> None:
-    grid = local_grid(0.1, 0.05)
-    angles = Rotation.from_matrix(grid).magnitude()
-    assert angles[0] == 0
-    assert angles.max() <= 0.1 + 1e-9
-    assert len(grid) == 33
 
 
 def test_looking_along_brings_directions_to_the_beam() -> None:
