@@ -197,8 +197,7 @@ class Population:
                         found.orientations.particle_ids, cuts.particle_ids
                     ):
                         rng = np.random.default_rng([self.seed, look, number])
-                        told = {"point_group": known[kind]} if kind in known else {}
-                        found = self.reconstruct(cuts, rng, class_id=number + 1, **told)
+                        found = self._map(cuts, rng, number + 1, known.get(kind))
                         kept.workspace.mkdir(parents=True, exist_ok=True)
                         save_record(path, found)
                     known.setdefault(kind, found.point_group)
@@ -206,6 +205,15 @@ class Population:
                 else:
                     yield made[number]
                 advance(1)
+
+    def _map(
+        self, cuts: ParticleImages, rng: np.random.Generator, class_id: int, point_group: str | None
+    ) -> Reconstruction:
+        """Return the map of a class, in the point group of its kind where that is known."""
+        if point_group is None:
+            return self.reconstruct(cuts, rng, class_id=class_id)
+        found = self.reconstruct(cuts, rng, class_id=class_id, point_group=point_group)
+        return replace(found, choice=replace(found.choice, reason="that of the kind's first class"))
 
 
 @dataclass(frozen=True, kw_only=True)
