@@ -10,7 +10,7 @@ from nanonet.reconstruct.held_out import left_by
 from nanonet.reconstruct.images import centres, spectra
 from nanonet.reconstruct.mask import ball_mask
 from nanonet.reconstruct.point_group import operations, placements
-from nanonet.reconstruct.reconstruction import first_sizes
+from nanonet.reconstruct.reconstruction import RIGHT, first_sizes
 
 SIDE, PIXEL = 32, 5.0
 
@@ -39,6 +39,12 @@ def test_the_largest_group_that_costs_nothing_is_taken(body: Body, expected: str
     assert choice.point_group == expected, choice.reason
     assert choice.particles == 32
     assert ("not told from balls" in choice.reason) == (body.etching == 0 and expected == "O")
+
+
+def test_a_told_group_that_is_wrong_is_seen() -> None:
+    choice = chosen(cuboid(50, 50, 95), (), told="O").choice
+    assert (choice.point_group, choice.reason) == ("O", "told")
+    assert dict(zip(choice.tried, choice.explained, strict=True))["O"] < 0.6 < RIGHT
 
 
 def test_a_ball_explains_nothing_and_the_best_map_all() -> None:
