@@ -75,7 +75,7 @@ def main() -> None:
     )
     parser.add_argument("--experiments", nargs="+", default=EXPERIMENTS)
     parser.add_argument("--features", nargs="+", default=FEATURES)
-    parser.add_argument("--classes", nargs="+", default=["hdbscan"])
+    parser.add_argument("--classes", nargs="+", default=["mixture"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--data", type=Path, help="folder in which populations are kept, NAME_SEED each")
     parser.add_argument("--images", type=int, help="of each population; without it all")

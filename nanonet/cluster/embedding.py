@@ -42,7 +42,7 @@ def both(
     *,
     network: TrainedNetwork,
     names: Sequence[str] = DEFAULT,
-    weight: float = 0.7,
+    weight: float = 0.3,
 ) -> Features:
     """Return learned vectors and properties side by side.
 

@@ -20,7 +20,7 @@ SAMPLES = 8
 """Parts of the particles that each setting groups anew."""
 SHARE = 0.8
 """Of the particles in each part."""
-STABLE = 0.9
+STABLE = 0.95
 """Adjusted Rand index from which on groups have come back."""
 USED = 0.7
 """Share of the particles that a setting groups at least, to be believed."""

@@ -95,4 +95,6 @@ class ParticleEmbeddingDataset(Dataset[ParticleEmbeddingItem]):
     def __getitem__(self, index: int) -> ParticleEmbeddingItem:
         sample = self.sample(index)
         planes = views(sample.particles).planes()
-        return ParticleEmbeddingItem(torch.from_numpy(planes), torch.from_numpy(sample.kinds.astype(np.int64)))
+        return ParticleEmbeddingItem(
+            torch.from_numpy(planes), torch.from_numpy(sample.kinds.astype(np.int64))
+        )
