@@ -14,7 +14,18 @@ from nanonet.records import InputError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-TEXT_KEYS = ("input", "output", "checkpoint", "truth", "shards", "file", "scribbles", "scribbled_on")
+TEXT_KEYS = (
+    "input",
+    "output",
+    "half1",
+    "half2",
+    "checkpoint",
+    "truth",
+    "shards",
+    "file",
+    "scribbles",
+    "scribbled_on",
+)
 """Keys whose value is a path: quoted for the user, so that spaces, commas and brackets do no harm."""
 
 

@@ -45,7 +45,7 @@ def test_a_file_name_reaches_the_reader_as_it_is(name: str) -> None:
         ([*BASE, "segment.sgima=1"], r"segment\.sgima is no keyword of .*known: "),
         ([*BASE, "read.pixel_sise=2"], r"did you mean pixel_size\?"),
         (["pipeline=particles"], r"input is missing: give input="),
-        (["input=x.tif"], r"pipeline is missing: give pipeline=NAME; known: columns, particles"),
+        (["input=x.tif"], r"pipeline is missing: give pipeline=NAME; known: atoms, columns, particles"),
         ([*BASE, "segment"], r"'segment' is not of the form key=value"),
         ([*BASE, "chunk=[1"], r"."),
         ([*BASE, "read.pixel_size=abc"], r"read\.pixel_size must be"),

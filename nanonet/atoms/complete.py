@@ -1,0 +1,101 @@
+"""Atoms completed by their lattice: its sites are judged, what is there is fitted, until nothing is added."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial import cKDTree
+
+from nanonet.atoms.crystal import Crystal
+from nanonet.atoms.existence import Chance, highest_near, occupation, score_of, sites_about
+from nanonet.atoms.fit import Fit, fit, typical_spread
+from nanonet.atoms.gaussian_atoms import GaussianAtoms
+from nanonet.atoms.lattice import LatticeFit, fit_lattice
+from nanonet.atoms.scene import Scene, template_information, values_at
+
+_ROUNDS = 3
+_SURE = 5.5
+"""Score of an atom off the lattice that noise does not reach anywhere in a map."""
+_OUT_OF_SIGHT = -5.0
+"""Score of a site beyond the faces of the map."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """What sites are judged by: the map, the U [Å²] of the matched filter, what noise alone reaches.
+
+    Parameters
+    ----------
+    likely
+        Probability above which an atom is kept.
+    """
+
+    scene: Scene
+    u_iso: float
+    chance: Chance
+    likely: float
+    crystal: Crystal
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """Atoms that are kept, then those that are new, with probabilities."""
+
+    atoms: GaussianAtoms
+    probability: Float[np.ndarray, " n"]
+    new: int
+
+
+def completed(judge: Judge, atoms: GaussianAtoms, lattice: LatticeFit) -> tuple[Fit, Float[np.ndarray, " n"]]:
+    """Return the fit of all atoms that are likely, and the probability of each.
+
+    Parameters
+    ----------
+    atoms
+        Those that were found without the lattice.
+    lattice
+        Fitted to them.
+    """
+    for _ in range(_ROUNDS):
+        verdict = _judged(judge, atoms, lattice, grow=True)
+        atoms = _fitted(judge, verdict.atoms, lattice, rounds=3, enough=0.02).atoms
+        lattice = fit_lattice(atoms.positions, judge.crystal, near=lattice) or lattice
+        if not verdict.new:
+            break
+    last = _judged(judge, atoms, lattice, grow=False)
+    return _fitted(judge, last.atoms, lattice, rounds=6, enough=0.003), last.probability
+
+
+def _fitted(judge: Judge, atoms: GaussianAtoms, lattice: LatticeFit, *, rounds: int, enough: float) -> Fit:
+    """Return the fit of atoms whose U scatters about a line over their numbers of neighbours."""
+    tree = cKDTree(atoms.positions)
+    neighbours = tree.query_ball_point(atoms.positions, lattice.cutoff, return_length=True) - 1.0
+    return fit(judge.scene, atoms, typical_spread(atoms, neighbours), rounds=rounds, enough=enough)
+
+
+def _judged(judge: Judge, atoms: GaussianAtoms, lattice: LatticeFit, *, grow: bool) -> _Verdict:
+    scene = judge.scene
+    sites = sites_about(atoms.positions, lattice)
+    left = scene.scores(scene.residual(atoms), judge.u_iso)
+    own = score_of(atoms, scene, judge.u_iso) + values_at(left, atoms.positions, scene.voxel_size)
+    best = highest_near(left, sites.predicted, scene.voxel_size)
+    held = sites.atom >= 0
+    far = (np.array(scene.density.shape)[::-1] - 1) * scene.voxel_size
+    inside = ((sites.predicted > 0) & (sites.predicted < far)).all(axis=1)
+    scores = np.where(held, own[sites.atom], np.where(inside, best.scores, _OUT_OF_SIGHT))
+    chances = occupation(scores, np.where(held, 0.95, 0.05), sites.neighbours, judge.chance)
+    probability = np.where(own > _SURE, 0.99, 0.0)
+    probability[sites.atom[held]] = chances[held]
+    kept = probability > judge.likely
+    new = ~held & inside & (chances > judge.likely) & grow
+    weights = np.maximum(best.scores[new], 1) / np.sqrt(template_information(scene.noise, judge.u_iso))
+    added = GaussianAtoms(
+        positions=best.positions[new], weights=weights, u_iso=np.full(len(weights), judge.u_iso)
+    )
+    return _Verdict(
+        atoms=atoms.subset(kept).joined(added),
+        probability=np.concatenate([probability[kept], chances[new]]),
+        new=int(new.sum()),
+    )

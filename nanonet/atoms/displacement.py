@@ -1,0 +1,57 @@
+"""The shape of each atom's image: U tensors, freed of what noise adds, and the degree of isotropy."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from nanonet.atoms.fit import Fit
+from nanonet.atoms.gaussian_atoms import read_second
+from nanonet.atoms.information import pair_kernel
+from nanonet.atoms.scene import Scene
+
+_TRACELESS = (
+    np.array(
+        [
+            [[1, 0, 0], [0, -1, 0], [0, 0, 0]],
+            [[-1, 0, 0], [0, -1, 0], [0, 0, 2]],
+            [[0, 1, 0], [1, 0, 0], [0, 0, 0]],
+            [[0, 0, 1], [0, 0, 0], [1, 0, 0]],
+            [[0, 0, 0], [0, 0, 1], [0, 1, 0]],
+        ]
+    )
+    / np.sqrt(np.array([2.0, 6.0, 2.0, 2.0, 2.0]))[:, None, None]
+)
+_MOST = 0.8
+"""Of U: what the anisotropic part of a tensor may take off along one direction."""
+
+
+def u_tensors(scene: Scene, found: Fit) -> Float[np.ndarray, "n 3 3"]:
+    """Return U of each atom [Å²] in the axes of the map.
+
+    One Newton step from the isotropic fit gives the five traceless parts, with variance 15 / (2 a² ∂²K/∂s²).
+    Noise makes any atom look anisotropic. How anisotropic the atoms are in truth is what the parts of all of
+    them scatter by beyond the noise, and each is drawn to 0 by as much as its noise has in its variance
+    (James and Stein, 1961; Efron and Morris, 1973).
+    """
+    atoms = found.atoms
+    slopes = read_second(scene.weighed(scene.residual(atoms)), atoms, scene.voxel_size)
+    slopes = np.einsum("mij,nij->nm", _TRACELESS, slopes)
+    bend = pair_kernel(scene.noise, np.zeros(len(atoms)), 2 * atoms.u_iso).ss
+    variance = 15 / (2 * np.maximum(atoms.weights**2 * bend, 1e-300))
+    relative = slopes * (variance / atoms.u_iso)[:, None]
+    noise = variance / atoms.u_iso**2
+    # Weighted by what each atom tells, so that faint ones do not hide the true scatter.
+    weight = 1 / (noise + np.median(noise)) ** 2
+    true = float((weight * ((relative**2).mean(axis=1) - noise)).sum() / weight.sum())
+    share = max(true, 0.0) / (max(true, 0.0) + noise)
+    part = np.einsum("nm,mij->nij", relative * share[:, None], _TRACELESS)
+    lowest = np.linalg.eigvalsh(part)[:, 0]
+    part *= np.minimum(1.0, _MOST / np.maximum(-lowest, 1e-9))[:, None, None]
+    return np.asarray(atoms.u_iso[:, None, None] * (np.eye(3) + part))
+
+
+def degree_of_isotropy(tensors: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, " n"]:
+    """Return the smallest over the largest eigenvalue of each U: 1 is a ball."""
+    values = np.linalg.eigvalsh(tensors)
+    return np.asarray(values[:, 0] / values[:, 2])

@@ -1,0 +1,190 @@
+"""Is there an atom at a site: what the map shows there, and how many neighbours there are.
+
+A lattice says where atoms may be, never where they are: it proposes sites next to known atoms, and tells
+how many neighbours each has. How often sites of so many neighbours are occupied, and how bright their atoms
+are, is learnt from the particle itself (empirical Bayes; expectation maximisation over all sites). The
+probability of an atom follows from both; its position is fitted to the map alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy import ndimage
+from scipy.special import expit
+from scipy.stats import gumbel_r, norm
+
+from nanonet.atoms.gaussian_atoms import GaussianAtoms
+from nanonet.atoms.information import pair_kernel
+from nanonet.atoms.lattice import LatticeFit
+from nanonet.atoms.noise import Grid
+from nanonet.atoms.scene import Peaks, Scene, template_information
+
+_BALL = 0.6
+"""Å about a site within which an atom is looked for."""
+_CHANCE_SIDE = 64
+"""Voxels along each edge of the noise that is drawn."""
+_SWEEPS = 12
+_FAINTEST = 0.3
+"""Score of an atom at a corner, over that of one inside, at least."""
+_UNLIKE = 0.25
+"""Deviation of the scores of atoms of equal neighbours, over their mean."""
+_EVEN = 0.46
+"""Share of an inner atom's neighbours with which a site is as often occupied as not: 5.5 of 12."""
+_USUAL = (0.0, 24.0)
+"""Log odds of an atom there, and their slope over the share: 2 for each of 12 neighbours."""
+_HELD = (0.5, 10.0)
+"""Variances about them, before a particle is seen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sites:
+    """Lattice points that hold an atom or have neighbours that do.
+
+    Parameters
+    ----------
+    nodes
+        (m, 3) whole numbers.
+    atom
+        (m,) number of the atom there, -1 where there is none.
+    predicted
+        (m, 3) where neighbours say that it lies [Å].
+    neighbours
+        (m, k) numbers of the neighbouring sites, m where there is none.
+    """
+
+    nodes: Int[np.ndarray, "m 3"]
+    atom: Int[np.ndarray, " m"]
+    predicted: Float[np.ndarray, "m 3"]
+    neighbours: Int[np.ndarray, "m k"]
+
+
+def sites_about(positions: Float[np.ndarray, "n 3"], lattice: LatticeFit) -> Sites:
+    """Return the sites of the atoms on a lattice, and all next to them."""
+    held = np.flatnonzero(lattice.on)
+    steps = lattice.crystal.steps
+    own = lattice.nodes[held]
+    around = (own[:, None] + steps).reshape(-1, 3)
+    nodes, inverse = np.unique(np.concatenate([own, around]), axis=0, return_inverse=True)
+    inverse = inverse.ravel()
+    atom = np.full(len(nodes), -1)
+    atom[inverse[: len(held)]] = held
+    code = {tuple(node): number for number, node in enumerate(nodes.tolist())}
+    near = np.array([[code.get(tuple(n), len(nodes)) for n in (node + steps).tolist()] for node in nodes])
+    known = np.append(atom, -1)[near]
+    places = np.where(
+        (known >= 0)[..., None],
+        positions[np.maximum(known, 0)] - steps @ lattice.vectors,
+        0.0,
+    )
+    count = (known >= 0).sum(axis=1)
+    mean = places.sum(axis=1) / np.maximum(count, 1)[:, None]
+    predicted = np.where(count[:, None] > 0, mean, lattice.origin + nodes @ lattice.vectors)
+    return Sites(nodes=nodes, atom=atom, predicted=predicted, neighbours=near)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chance:
+    """The score that noise alone reaches about a site: a Gumbel distribution, by its place and scale."""
+
+    place: float
+    scale: float
+
+    def log_density(self, scores: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """Return the logarithm of the density of scores where there is no atom."""
+        return np.asarray(gumbel_r.logpdf(scores, self.place, self.scale))
+
+
+def chance_of_noise(scene: Scene, u_iso: float, rng: np.random.Generator) -> Chance:
+    """Return what the matched filter reaches within a ball anywhere in noise of the scene's spectrum."""
+    grid = Grid(shape=(_CHANCE_SIDE,) * 3, voxel_size=scene.voxel_size, margin=0.0)
+    bell = np.exp(-2 * np.pi**2 * u_iso * grid.frequency**2)
+    white = grid.transform(rng.normal(size=grid.shape))
+    field = grid.back(white * np.sqrt(grid.weights(scene.noise)) * bell)
+    highest = ndimage.maximum_filter(field / field.std(), footprint=_ball(scene.voxel_size), mode="wrap")
+    step = max(1, round(2 * _BALL / scene.voxel_size))
+    found = highest[::step, ::step, ::step].ravel()
+    scale = float(np.sqrt(6) / np.pi * found.std())
+    return Chance(place=float(found.mean() - 0.5772 * scale), scale=scale)
+
+
+def occupation(
+    scores: Float[np.ndarray, " m"],
+    start: Float[np.ndarray, " m"],
+    neighbours: Int[np.ndarray, "m k"],
+    chance: Chance,
+) -> Float[np.ndarray, " m"]:
+    """Return the probability of an atom at each site, by its score and the probable number of its neighbours.
+
+    Parameters
+    ----------
+    scores
+        Matched filter at the atom of each site, or the highest about a site that has none.
+    start
+        Probabilities to begin with.
+    chance
+        What noise alone reaches.
+    """
+    p, full = start.copy(), neighbours.shape[1]
+    for _ in range(_SWEEPS):
+        m = np.append(p, 0.0)[neighbours].sum(axis=1) / full
+        mean, deviation = _brightness(scores, p, m)
+        # The ratio of two densities may fall in their tails; that a higher score speaks for an atom is sure.
+        told = np.clip(scores, chance.place, np.maximum(mean, chance.place))
+        evidence = norm.logpdf(told, mean, deviation) - chance.log_density(told)
+        odds = _prior(p, m)
+        p = 0.5 * p + 0.5 * expit(np.clip(odds + evidence, -40, 40))
+    return p
+
+
+def _brightness(
+    scores: Float[np.ndarray, " m"], p: Float[np.ndarray, " m"], m: Float[np.ndarray, " m"]
+) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
+    """Return mean and deviation of atoms' scores by their share of neighbours: a line, where they are."""
+    design = np.column_stack([np.ones(len(m)), m])
+    weight = p + 1e-6
+    normal = design.T @ (design * weight[:, None]) + 1e-3 * np.eye(2)
+    line = np.linalg.solve(normal, design.T @ (weight * scores))
+    mean = np.clip(design @ line, _FAINTEST * line.sum(), line.sum())
+    return mean, np.sqrt(1.0 + (_UNLIKE * mean) ** 2)
+
+
+def _prior(p: Float[np.ndarray, " m"], m: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+    """Return the log odds of an atom by its share of neighbours: logistic regression of p, held by _USUAL."""
+    design = np.column_stack([np.ones(len(m)), m - _EVEN])
+    line = np.array(_USUAL)
+    for _ in range(20):
+        fitted = expit(design @ line)
+        slope = design.T @ (p - fitted) - (line - _USUAL) / _HELD
+        curve = np.maximum(fitted * (1 - fitted), 1e-6)
+        bend = design.T @ (design * curve[:, None]) + np.diag(1 / np.array(_HELD))
+        line = line + np.clip(np.linalg.solve(bend, slope), -3, 3)
+    return np.asarray(design @ line)
+
+
+def score_of(atoms: GaussianAtoms, scene: Scene, u_iso: float) -> Float[np.ndarray, " n"]:
+    """Return the score that a matched filter of U [Å²] has at each atom if it stands alone."""
+    seen = pair_kernel(scene.noise, np.zeros(len(atoms)), atoms.u_iso + u_iso).k
+    return np.asarray(atoms.weights * seen / np.sqrt(template_information(scene.noise, u_iso)))
+
+
+def highest_near(
+    scores: Float[np.ndarray, "z y x"], places: Float[np.ndarray, "m 3"], voxel_size: float
+) -> Peaks:
+    """Return the highest score within the ball about each place, and the voxel that has it; not sorted."""
+    offsets = np.argwhere(_ball(voxel_size)) - int(np.ceil(_BALL / voxel_size))
+    index = np.rint(places / voxel_size).astype(int)[:, None, ::-1] + offsets
+    index = np.clip(index, 0, np.array(scores.shape) - 1)
+    values = scores[tuple(np.moveaxis(index, -1, 0))]
+    best = values.argmax(axis=1)
+    every = np.arange(len(places))
+    return Peaks(positions=index[every, best, ::-1] * voxel_size, scores=values[every, best].astype(float))
+
+
+def _ball(voxel_size: float) -> Bool[np.ndarray, "s s s"]:
+    half = int(np.ceil(_BALL / voxel_size))
+    return np.asarray(
+        (((np.indices((2 * half + 1,) * 3) - half) ** 2).sum(axis=0)) <= (_BALL / voxel_size) ** 2
+    )

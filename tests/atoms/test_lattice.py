@@ -1,0 +1,103 @@
+"""Lattices, neighbours and strain of particles that lie anyhow."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from nanonet.atoms.coordination import coordination
+from nanonet.atoms.crystal import Crystal, crystal_of
+from nanonet.atoms.lattice import fit_lattice
+from nanonet.atoms.strain import radial, strain_tensors
+from nanonet.records import InputError
+
+CRYSTALS = {
+    "fcc": Crystal(structure="fcc", lattice_constant=3.92),
+    "bcc": Crystal(structure="bcc", lattice_constant=3.31),
+    "sc": Crystal(structure="sc", lattice_constant=2.8),
+}
+
+
+def ball(crystal: Crystal, stretch: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
+    """Return the atoms of a ball of 9 Å, strained in the crystal's axes, then turned."""
+    rng = np.random.default_rng(seed)
+    grid = np.stack(np.meshgrid(*[np.arange(-8, 9)] * 3), axis=-1).reshape(-1, 3)
+    sites = grid @ crystal.primitive * crystal.lattice_constant
+    sites = sites[np.linalg.norm(sites, axis=1) < 9.0]
+    strained = sites if stretch is None else sites @ stretch.T
+    return strained @ Rotation.random(rng=rng).as_matrix().T + rng.uniform(10, 20, 3)
+
+
+@pytest.mark.parametrize("name", CRYSTALS)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_perfect_crystal_that_lies_anyhow_has_no_strain(name: str, seed: int) -> None:
+    crystal = CRYSTALS[name]
+    positions = ball(crystal, 1.01 * np.eye(3), seed)
+    found = fit_lattice(positions, crystal)
+    assert found is not None
+    assert found.on.all()
+    assert found.lattice_constant == pytest.approx(1.01 * crystal.lattice_constant, rel=1e-6)
+    assert found.sites() == pytest.approx(positions, abs=1e-6)
+    near = coordination(positions, cutoff=found.cutoff, bulk=crystal.bulk_coordination)
+    assert near.number.max() == crystal.bulk_coordination
+    own = strain_tensors(positions, found, near)
+    bulk = strain_tensors(positions, found, near, lattice_constant=crystal.lattice_constant)
+    seen = np.isfinite(own[:, 0, 0])
+    assert seen.mean() > 0.5
+    assert np.abs(own[seen]).max() < 0.002
+    assert bulk[seen] == pytest.approx(np.broadcast_to(0.01 * np.eye(3), bulk[seen].shape), abs=1e-6)
+    assert np.nanmax(np.abs(radial(bulk, positions, found) - 0.01)) < 1e-6
+
+
+def test_a_strain_is_found_in_the_axes_of_the_crystal() -> None:
+    crystal = CRYSTALS["fcc"]
+    stretch = np.diag([1.03, 1.0, 0.98])
+    positions = ball(crystal, stretch, 4)
+    found = fit_lattice(positions, crystal)
+    assert found is not None
+    near = coordination(positions, cutoff=found.cutoff, bulk=12)
+    strain = strain_tensors(positions, found, near, lattice_constant=3.92)
+    values = np.linalg.eigvalsh(strain[np.isfinite(strain[:, 0, 0])])
+    assert values == pytest.approx(np.broadcast_to([-0.02, 0.0, 0.03], values.shape), abs=1e-3)
+    # Which cubic axis is called x is not known; that they are its axes is.
+    off = strain[:, [0, 0, 1], [1, 2, 2]]
+    assert np.nanmax(np.abs(off)) < 1e-3
+
+
+def test_positions_with_errors_still_have_their_lattice() -> None:
+    crystal = CRYSTALS["fcc"]
+    positions = ball(crystal, seed=5)
+    found = fit_lattice(
+        positions + np.random.default_rng(0).normal(scale=0.15, size=positions.shape), crystal
+    )
+    assert found is not None
+    assert found.on.mean() > 0.98
+    assert found.lattice_constant == pytest.approx(3.92, rel=0.005)
+    assert np.abs(found.lattice_constant - 3.92) < 4 * found.errors.max()
+
+
+def test_disorder_has_no_lattice() -> None:
+    rng = np.random.default_rng(0)
+    assert fit_lattice(rng.uniform(0, 20, (300, 3)), CRYSTALS["fcc"]) is None
+
+
+def test_icosahedron_of_55() -> None:
+    from ase.cluster import Icosahedron
+
+    positions = Icosahedron("Pt", 3, latticeconstant=3.92).get_positions()
+    near = coordination(positions, cutoff=3.4, bulk=12)
+    numbers, counts = np.unique(near.number, return_counts=True)
+    assert dict(zip(numbers.tolist(), counts.tolist(), strict=True)) == {6: 12, 8: 30, 12: 13}
+    middle = int(np.linalg.norm(positions - positions.mean(0), axis=1).argmin())
+    assert near.generalized[middle] == 12
+    assert near.generalized_own_maximum[middle] == 12
+    corner = int(near.number.argmin())  # one inner atom and five at edges
+    assert near.generalized[corner] == pytest.approx((12 + 5 * 8) / 12)
+
+
+def test_elements_are_told_or_refused() -> None:
+    assert crystal_of("Pt") == Crystal(structure="fcc", lattice_constant=3.92)
+    assert crystal_of("Ta").bulk_coordination == 8
+    for bad in ({"element": "Qq"}, {"element": "Co"}, {"element": "Pt", "structure": "hcp"}):
+        with pytest.raises(InputError):
+            crystal_of(**bad)
+    assert crystal_of("Co", "fcc", 3.54).bond_length == pytest.approx(3.54 / np.sqrt(2))

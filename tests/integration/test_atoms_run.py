@@ -1,0 +1,94 @@
+"""The whole way from a map to an atomic model, and what is refused in one line."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
+
+from nanonet.atoms.gaussian_atoms import GaussianAtoms, draw
+from nanonet.io.writers.volumes import write_mrc
+from nanonet.records import Volume
+
+VOXEL = 0.4
+Infer = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def mapped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
+    """Half maps and their mean of 79 gold atoms, and where the atoms are."""
+    from ase.cluster import Octahedron
+
+    sites = Octahedron("Au", 5, 1, latticeconstant=4.08).get_positions()
+    sites = (sites - sites.mean(0)) @ Rotation.from_rotvec([0.3, 0.5, -0.2]).as_matrix().T + 11.0
+    count = len(sites)
+    atoms = GaussianAtoms(positions=sites, weights=np.full(count, 100.0), u_iso=np.full(count, 0.22))
+    rng = np.random.default_rng(0)
+    clean = draw(atoms, (52, 54, 56), VOXEL)
+    halves = tuple(clean + rng.normal(scale=8.0, size=clean.shape).astype(np.float32) for _ in range(2))
+    path = tmp_path_factory.mktemp("maps") / "gold particle.mrc"
+    write_mrc(
+        path, Volume(density=(halves[0] + halves[1]) / 2, voxel_size=VOXEL, half_maps=(halves[0], halves[1]))
+    )
+    return path, sites
+
+
+def test_a_map_becomes_an_atomic_model(mapped, tmp_path: Path, infer: Infer) -> None:
+    path, sites = mapped
+    output = tmp_path / "run"
+    halves = [f"half{i}={path.with_name(f'{path.stem}_half{i}.mrc')}" for i in (1, 2)]
+    code, _, err = infer("pipeline=atoms", f"input={path}", "element=Au", f"output={output}", *halves)
+    assert code == 0, err
+    data = pd.read_csv(output / "atoms.csv")
+    places = data[["x_angstrom", "y_angstrom", "z_angstrom"]].to_numpy()
+    off, which = cKDTree(places).query(sites)
+    assert len(data) == len(sites) == len(np.unique(which))
+    assert np.sqrt((off**2).mean()) < 0.05
+    assert set(data["element"]) == {"Au"}
+
+    # One place, whatever the file: from the centre of voxel 0.
+    pdb, xyz = (ase.io.read(output / f"atoms.{kind}") for kind in ("pdb", "extxyz"))
+    assert pdb.get_positions() == pytest.approx(places, abs=6e-4)
+    assert xyz.get_positions() == pytest.approx(places, abs=1e-5)
+    assert xyz.arrays["u_iso_angstrom2"] == pytest.approx(data["u_iso_angstrom2"], rel=1e-4)
+
+    row = pd.read_csv(output / "particle.csv").iloc[0]
+    assert row["structure"] == "fcc"
+    assert row["lattice_constant_angstrom"] == pytest.approx(4.08, abs=0.02)
+    assert row["atoms"] == len(sites)
+    known = pd.read_csv(output / "data_dictionary.csv")
+    assert set(known.loc[known["file"] == "atoms.csv", "column"]) == set(data.columns)
+    page = (output / "report.html").read_text(encoding="utf-8")
+    assert "Coordination numbers" in page
+    assert "Section of the map" in page
+
+
+def test_what_is_no_map_of_atoms_is_refused_in_one_line(mapped, tmp_path: Path, infer: Infer) -> None:
+    path, _ = mapped
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "scaleless.npy", rng.normal(size=(20, 20, 20)))
+    np.save(tmp_path / "flat.npy", rng.normal(size=(20, 20)))
+    holed = rng.normal(size=(20, 20, 20))
+    holed[3, 4, 5] = np.nan
+    np.save(tmp_path / "holed.npy", holed)
+    small = rng.normal(size=(10, 10, 10)).astype(np.float32)
+    write_mrc(tmp_path / "small.mrc", Volume(density=small, voxel_size=VOXEL))
+    size = "read.pixel_size=0.4"
+    refused = {
+        "does not say its pixel size": [f"input={tmp_path / 'scaleless.npy'}", "element=Au"],
+        "2D image": [f"input={tmp_path / 'flat.npy'}", "element=Au", size],
+        "NaN": [f"input={tmp_path / 'holed.npy'}", "element=Au", size],
+        "no chemical element": [f"input={path}", "element=Qq"],
+        "element is missing": [f"input={path}"],
+        "half1= and half2=": [f"input={path}", "element=Au", f"half1={path}"],
+        "has shape": [f"input={path}", "element=Au", *(f"half{i}={tmp_path / 'small.mrc'}" for i in (1, 2))],
+    }
+    for number, (words, given) in enumerate(refused.items()):
+        code, _, err = infer("pipeline=atoms", *given, f"output={tmp_path / str(number)}")
+        last = err.strip().splitlines()[-1]
+        assert code == 2, (words, err)
+        assert words in last, last
