@@ -9,7 +9,7 @@ Gaussian's width at half height). SNR is the ratio of the variances of signal an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -24,7 +24,7 @@ from nanonet.records import Volume
 
 VOXEL = 0.358
 LATTICE = 3.92 * 1.01
-OCTAHEDRA = {201: (7, 2), 405: (9, 3), 586: (10, 3), 711: (11, 4)}
+OCTAHEDRA = {201: (7, 2), 405: (9, 3), 586: (10, 3), 711: (11, 4), 5010: (20, 5)}
 """Length and cut of the edges of truncated octahedra, by their atoms."""
 BAND, CORRELATION, WHITE = 1 / 0.8, 3.6, 0.8
 
@@ -39,8 +39,8 @@ class Truth:
     noise: NoiseSpectrum | None
 
 
-def particle(count: int, rng: np.random.Generator, side: int) -> Truth:
-    """Return a particle in the middle of a box of ``side`` voxels."""
+def particle(count: int, rng: np.random.Generator, side: int, *, disorder: bool = True) -> Truth:
+    """Return a particle in the middle of a box of ``side`` voxels, with or without static disorder."""
     from ase.cluster import Octahedron
 
     length, cut = OCTAHEDRA[count]
@@ -50,13 +50,21 @@ def particle(count: int, rng: np.random.Generator, side: int) -> Truth:
     coordination = np.bincount(near.ravel(), minlength=len(sites))
     outer = np.clip((12 - coordination) / 6, 0, 1)
     rotation = Rotation.random(rng=rng).as_matrix()
-    moved = rng.normal(size=sites.shape) * (0.04 + 0.06 * outer)[:, None] / np.sqrt(3)
+    moved = rng.normal(size=sites.shape) * (disorder * (0.04 + 0.06 * outer))[:, None] / np.sqrt(3)
     centre = VOXEL * (side // 2 + rng.uniform(-0.5, 0.5, 3))
     occupancy = np.where(coordination <= 6, rng.uniform(0.6, 1.0, len(sites)), 1.0)
     atoms = GaussianAtoms(
         positions=(sites + moved) @ rotation.T + centre, weights=100.0 * occupancy, u_iso=0.16 + 0.2 * outer
     )
     return Truth(atoms=atoms, coordination=coordination, rotation=rotation, noise=None)
+
+
+def with_holes(truth: Truth, rng: np.random.Generator) -> Truth:
+    """Return a particle that lacks a tenth of its surface and a fiftieth of its core."""
+    kept = rng.random(len(truth.atoms)) > np.where(truth.coordination < 12, 0.1, 0.02)
+    atoms = truth.atoms.subset(kept)
+    near = cKDTree(atoms.positions).query_ball_point(atoms.positions, LATTICE * 0.85, return_length=True)
+    return replace(truth, atoms=atoms, coordination=near - 1)
 
 
 def noisy(truth: Truth, snr: float | None, rng: np.random.Generator, side: int) -> tuple[Volume, Truth]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
@@ -13,7 +13,7 @@ from nanonet.atoms.complete import Judge, completed
 from nanonet.atoms.crystal import Crystal
 from nanonet.atoms.existence import chance_of_noise, score_of
 from nanonet.atoms.fit import Fit, fit, typical_spread
-from nanonet.atoms.gaussian_atoms import GaussianAtoms
+from nanonet.atoms.gaussian_atoms import GaussianAtoms, draw
 from nanonet.atoms.lattice import LatticeFit, fit_lattice
 from nanonet.atoms.noise import half_map_noise, particle_mask, spectrum
 from nanonet.atoms.scene import Peaks, Scene, template_width
@@ -30,6 +30,8 @@ _OUTSIDE = 2.0
 _AROUND = 3.5
 """Å about the particle that are searched."""
 _ENOUGH_OUTSIDE = 0.03
+_AROUND_ATOMS = 0.6
+"""U [Å²] of Gaussians that are above a third of their peak within 1.2 Å: what counts as about the atoms."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ class Detection:
         Probability above which an atom is kept.
     """
 
-    rate: float = 0.01
+    rate: float = 0.05
     searches: int = 2
     lattice_prior: bool = True
     apart: float = 0.7
@@ -97,16 +99,50 @@ def detect(volume: Volume, crystal: Crystal, settings: Detection = Detection()) 
     InputError
         If the map shows no atoms.
     """
-    scene, where = _scene(volume)
+    whole, where = _scene(volume)
+    corner, part = _box(where)
+    scene, where = replace(whole, density=whole.density[part]), where[part]
     u_iso = usual_u_iso(scene)
+    scene, atoms = _first(scene, where, u_iso, crystal, settings)
+    if not len(atoms):
+        raise InputError("the map shows no atoms: nothing rises from its noise as an atom would")
+    lattice = fit_lattice(atoms.positions, crystal) if settings.lattice_prior else None
+    if lattice is None:
+        found, probability = _alone(scene, atoms, u_iso, where, settings.rate)
+    else:
+        chance = chance_of_noise(scene, u_iso, np.random.default_rng(0))
+        judge = Judge(scene=scene, u_iso=u_iso, chance=chance, likely=settings.likely, crystal=crystal)
+        found, probability = completed(judge, atoms, lattice)
+    moved = replace(found.atoms, positions=found.atoms.positions + corner * volume.voxel_size)
+    return Detected(
+        fit=replace(found, atoms=moved),
+        probability=probability,
+        scores=score_of(moved, scene, u_iso),
+        lattice=None if lattice is None else fit_lattice(moved.positions, crystal, near=lattice),
+        scene=replace(whole, noise=scene.noise),
+        u_iso=u_iso,
+    )
+
+
+def _box(
+    where: Bool[np.ndarray, "z y x"],
+) -> tuple[Int[np.ndarray, " 3"], tuple[slice, slice, slice]]:
+    """Return the first voxel (x, y, z) of the part of a map that is searched, and the part."""
+    z, y, x = ndimage.find_objects(where.astype(np.int8))[0]
+    return np.array([x.start, y.start, z.start]), (z, y, x)
+
+
+def _first(
+    scene: Scene, where: Bool[np.ndarray, "z y x"], u_iso: float, crystal: Crystal, settings: Detection
+) -> tuple[Scene, GaussianAtoms]:
+    """Return the atoms seen without a lattice, and the scene with noise of at least the residual's."""
     apart = settings.apart * crystal.bond_length
-    nothing = GaussianAtoms(positions=np.zeros((0, 3)), weights=np.zeros(0), u_iso=np.zeros(0))
-    atoms = nothing
+    atoms = GaussianAtoms(positions=np.zeros((0, 3)), weights=np.zeros(0), u_iso=np.zeros(0))
     for turn in range(settings.searches):
         added = new_atoms(
             scene, scene.residual(atoms), where, u_iso, known=atoms.positions, apart=apart, rate=settings.rate
         )
-        if turn and not len(added):
+        if not len(added):
             break
         atoms = fit(
             scene, atoms.joined(added), typical_spread(atoms.joined(added)), rounds=4, enough=0.02
@@ -114,31 +150,13 @@ def detect(volume: Volume, crystal: Crystal, settings: Detection = Detection()) 
         atoms = _plausible(atoms, apart)
         if not turn:
             scene = _with_residual(scene, atoms)
-    if not len(atoms):
-        raise InputError("the map shows no atoms: nothing rises from its noise as an atom would")
-    lattice = fit_lattice(atoms.positions, crystal)
-    if lattice is None or not settings.lattice_prior:
-        lattice = None
-        found, probability = _alone(scene, atoms, u_iso, where, settings.rate)
-    else:
-        chance = chance_of_noise(scene, u_iso, np.random.default_rng(0))
-        judge = Judge(scene=scene, u_iso=u_iso, chance=chance, likely=settings.likely, crystal=crystal)
-        found, probability = completed(judge, atoms, lattice)
-        lattice = fit_lattice(found.atoms.positions, crystal, near=lattice)
-    return Detected(
-        fit=found,
-        probability=probability,
-        scores=score_of(found.atoms, scene, u_iso),
-        lattice=lattice,
-        scene=scene,
-        u_iso=u_iso,
-    )
+    return scene, atoms
 
 
 def _scene(volume: Volume) -> tuple[Scene, Bool[np.ndarray, "z y x"]]:
     density = np.asarray(volume.density, dtype=np.float32)
     inside = particle_mask(density, volume.voxel_size)
-    away = ndimage.distance_transform_edt(~inside) * volume.voxel_size
+    away = _distances(inside, volume.voxel_size)
     outside = away > _OUTSIDE
     if volume.half_maps is not None:
         noise = half_map_noise(*volume.half_maps, density, volume.voxel_size)
@@ -150,12 +168,19 @@ def _scene(volume: Volume) -> tuple[Scene, Bool[np.ndarray, "z y x"]]:
     return Scene(density=density - level, voxel_size=volume.voxel_size, noise=noise), away < _AROUND
 
 
+def _distances(inside: Bool[np.ndarray, "z y x"], voxel_size: float) -> Float[np.ndarray, "z y x"]:
+    """Return distances [Å] from a region that is smooth over 2 Å, so that every second voxel is enough."""
+    step = 2 if voxel_size < 0.7 else 1
+    coarse = ndimage.distance_transform_edt(~inside[::step, ::step, ::step]) * (step * voxel_size)
+    for axis, size in enumerate(inside.shape):
+        coarse = np.repeat(coarse, step, axis=axis).take(np.arange(size), axis=axis)
+    return np.asarray(coarse, dtype=np.float32)
+
+
 def _with_residual(scene: Scene, atoms: GaussianAtoms) -> Scene:
     """Return the scene with noise of at least what is left about the atoms."""
-    grid = np.zeros(scene.density.shape, dtype=bool)
-    at = np.rint(atoms.positions / scene.voxel_size).astype(int)[:, ::-1]
-    grid[tuple(np.clip(at, 0, np.array(grid.shape) - 1).T)] = True
-    near = ndimage.distance_transform_edt(~grid) * scene.voxel_size < 2.0
+    even = replace(atoms, weights=np.ones(len(atoms)), u_iso=np.full(len(atoms), _AROUND_ATOMS))
+    near = draw(even, scene.grid.shape, scene.voxel_size) > 0.3 * even.peaks[:1].max(initial=0.0)
     left = spectrum(scene.residual(atoms), scene.voxel_size, near)
     return replace(scene, noise=scene.noise.with_at_least(left))
 

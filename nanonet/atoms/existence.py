@@ -37,6 +37,8 @@ _USUAL = (0.0, 24.0)
 """Log odds of an atom there, and their slope over the share: 2 for each of 12 neighbours."""
 _HELD = (0.5, 10.0)
 """Variances about them, before a particle is seen."""
+_SUREST = 4.0
+"""Log odds that no number of neighbours exceeds: one site in fifty may be a vacancy anywhere."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +163,7 @@ def _prior(p: Float[np.ndarray, " m"], m: Float[np.ndarray, " m"]) -> Float[np.n
         curve = np.maximum(fitted * (1 - fitted), 1e-6)
         bend = design.T @ (design * curve[:, None]) + np.diag(1 / np.array(_HELD))
         line = line + np.clip(np.linalg.solve(bend, slope), -3, 3)
-    return np.asarray(design @ line)
+    return np.asarray(np.minimum(design @ line, _SUREST))
 
 
 def score_of(atoms: GaussianAtoms, scene: Scene, u_iso: float) -> Float[np.ndarray, " n"]:

@@ -41,8 +41,8 @@ class NoiseSpectrum:
         return np.asarray(np.where(k <= self.highest, inverse * -np.expm1(-((k * _SMOOTH) ** 4)), 0.0))
 
     def with_at_least(self, other: NoiseSpectrum) -> NoiseSpectrum:
-        """Return the larger of two spectra of the same frequencies, over the narrower band."""
-        power = np.maximum(self.power, other.power)
+        """Return the larger of two spectra at each frequency, over the wider band."""
+        power = np.maximum(self.power, np.interp(self.frequency, other.frequency, other.power))
         return NoiseSpectrum(frequency=self.frequency, power=power, highest=max(self.highest, other.highest))
 
 

@@ -34,8 +34,9 @@ def expected_maxima(scores: Float[np.ndarray, " n"], volume: float, width: float
     The expected Euler characteristic of the excursion set of a Gaussian field in three dimensions, exact for
     high levels (Adler and Taylor, Random Fields and Geometry, 2007, theorem 12.4.2).
     """
-    z = np.asarray(scores, dtype=float)
-    bulk = width**1.5 / (2 * np.pi) ** 2 * np.maximum(z**2 - 1, 0) * np.exp(-(z**2) / 2)
+    # The formula turns round at √3, below which there are hardly fewer.
+    z = np.maximum(np.asarray(scores, dtype=float), np.sqrt(3))
+    bulk = width**1.5 / (2 * np.pi) ** 2 * (z**2 - 1) * np.exp(-(z**2) / 2)
     return np.asarray(volume * bulk + norm.sf(z))
 
 
