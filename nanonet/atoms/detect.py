@@ -30,6 +30,8 @@ _OUTSIDE = 2.0
 _AROUND = 3.5
 """Å about the particle that are searched."""
 _ENOUGH_OUTSIDE = 0.03
+_PATCH = 4.0
+"""U of what is no atom, over the median of all."""
 _AROUND_ATOMS = 0.6
 """U [Å²] of Gaussians that are above a third of their peak within 1.2 Å: what counts as about the atoms."""
 
@@ -203,10 +205,18 @@ def _alone(
     probability = np.ones(len(atoms))
     for _ in range(2):
         found = fit(scene, atoms, typical_spread(atoms), rounds=5)
-        scores = score_of(found.atoms, scene, u_iso)
+        atoms = _sound(found.atoms, scene)
+        scores = score_of(atoms, scene, u_iso)
         order = np.argsort(-scores, kind="stable")
-        peaks = Peaks(positions=found.atoms.positions[order], scores=scores[order])
+        peaks = Peaks(positions=atoms.positions[order], scores=scores[order])
         kept = order[false_discovery_rates(peaks, volume, width) < rate]
-        atoms = found.atoms.subset(kept)
+        atoms = atoms.subset(kept)
         probability = 1 - local_false_discovery_rates(scores[kept], volume, width)
     return fit(scene, atoms, typical_spread(atoms), rounds=2), probability
+
+
+def _sound(atoms: GaussianAtoms, scene: Scene) -> GaussianAtoms:
+    """Return the atoms that lie within the map and are no smooth patch of background."""
+    far = np.array(scene.density.shape)[::-1] * scene.voxel_size
+    within = ((atoms.positions > -scene.voxel_size) & (atoms.positions < far)).all(axis=1)
+    return atoms.subset(within & (atoms.u_iso < _PATCH * np.median(atoms.u_iso)))

@@ -17,6 +17,8 @@ from nanonet.atoms.displacement import degree_of_isotropy, u_tensors
 from nanonet.atoms.strain import radial, strain_tensors
 from nanonet.records import AtomTable, Column, Table
 
+_WITHOUT_LATTICE = 1.35
+"""Bond lengths within which atoms without a lattice are neighbours: where glasses have fewest pairs."""
 _ROWS = ("x", "y", "z")
 _TENSOR = (("xx", 0, 0), ("yy", 1, 1), ("zz", 2, 2), ("xy", 0, 1), ("xz", 0, 2), ("yz", 1, 2))
 
@@ -45,7 +47,11 @@ def _columns() -> tuple[Column, ...]:
         ("u_iso_angstrom2", "Å²", "variance of the atom's image along any direction, fitted"),
         ("sigma_u_iso_angstrom2", "Å²", "its standard deviation"),
         ("degree_of_isotropy", "", "smallest over largest eigenvalue of the U tensor"),
-        ("coordination_number", "", "neighbours nearer than half way to the lattice's second shell"),
+        (
+            "coordination_number",
+            "",
+            "neighbours nearer than half way to the lattice's second shell (1.35 bonds without a lattice)",
+        ),
         ("generalized_coordination_number", "", "sum of the neighbours' CN over that of the bulk crystal"),
         (
             "generalized_coordination_number_own_maximum",
@@ -92,7 +98,7 @@ class AtomStatistics:
 def atom_statistics(detected: Detected, crystal: Crystal, element: str) -> AtomStatistics:
     """Return every statistic of every atom; what a lattice is needed for is NaN where there is none."""
     atoms, lattice, scene = detected.fit.atoms, detected.lattice, detected.scene
-    cutoff = float(np.mean(crystal.shells) * crystal.lattice_constant) if lattice is None else lattice.cutoff
+    cutoff = _WITHOUT_LATTICE * crystal.bond_length if lattice is None else lattice.cutoff
     near = coordination(atoms.positions, cutoff=cutoff, bulk=crystal.bulk_coordination)
     tensors = u_tensors(scene, detected.fit)
     bright = largest_intensities(scene.density, atoms, scene.voxel_size)
