@@ -23,6 +23,7 @@ _KEYS = {
         "input=…": "a movie or image (dm3 dm4 emd ser emi mrc tif hspy npy npz png jpg), a folder, or a glob",
         "output=…": "folder of the results; without it a new one under outputs/",
         "checkpoint=…": "a trained network, for stages that use one",
+        "element=Pt": "of pipeline=atoms: chemical symbol; half1=… half2=… are half maps of the map",
         "read.pixel_size=0.2": "Å per pixel where the file does not say (or px: measure in pixels)",
         "read.frames=0:100": "only these frames",
         "truth=…": "a table of true columns to compare with",
