@@ -40,12 +40,42 @@ def words(folder: Path, output: Path) -> list[str]:
     return ["pipeline=population", "segment=classical", f"input={folder}", f"output={output}", *few]
 
 
+@pytest.fixture(scope="module")
+def stopped_run(mixture, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], list[int]]:
+    """A run that was stopped after its first map and went on: its folder, what was stored, the exit codes."""
+    from nanonet.cli.main import main
+    from nanonet.pipeline import population
+
+    output = tmp_path_factory.mktemp("population") / "run"
+    saved: list[str] = []
+    real = population.save_record
+
+    def save(path, record):
+        if saved == ["look_1_class_01.npz"]:
+            saved.append("stopped")
+            raise KeyboardInterrupt
+        saved.append(path.name)
+        real(path, record)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(population, "save_record", save)
+        first = main(["infer", *words(mixture[0], output)])
+        assert (output / ".unfinished" / "workspace" / "look_1_class_01.npz").exists()
+        second = main(["infer", *words(mixture[0], output)])
+    return output, saved, [first, second]
+
+
 @pytest.mark.slow
-def test_two_kinds_become_two_maps(mixture, tmp_path: Path, infer) -> None:
-    folder, truth = mixture
-    output = tmp_path / "run"
-    code, _, err = infer(*words(folder, output))
-    assert code == 0, err
+def test_maps_that_were_made_before_a_stop_are_not_made_again(stopped_run) -> None:
+    output, saved, codes = stopped_run
+    assert codes == [2, 0]
+    assert saved == ["look_1_class_01.npz", "stopped", "look_1_class_02.npz"]
+    assert not (output / ".unfinished").exists()
+
+
+@pytest.mark.slow
+def test_two_kinds_become_two_maps(mixture, stopped_run) -> None:
+    truth, output = mixture[1], stopped_run[0]
     names = {path.name for path in output.iterdir()}
     assert {
         "classes.csv",
@@ -85,29 +115,6 @@ def test_two_kinds_become_two_maps(mixture, tmp_path: Path, infer) -> None:
     assert star.count("@particles.mrcs") == 72
     page = (output / "report.html").read_text()
     assert "Map of class 2" in page
-
-
-@pytest.mark.slow
-def test_maps_that_were_made_before_a_stop_are_not_made_again(mixture, tmp_path, infer, monkeypatch) -> None:
-    from nanonet.pipeline import population
-
-    saved: list[str] = []
-    real = population.save_record
-
-    def save(path, record):
-        if saved == ["look_1_class_01.npz"]:
-            saved.append("stopped")
-            raise KeyboardInterrupt
-        saved.append(path.name)
-        real(path, record)
-
-    monkeypatch.setattr(population, "save_record", save)
-    folder, _ = mixture
-    assert infer(*words(folder, tmp_path / "run"))[0] == 2
-    assert (tmp_path / "run" / ".unfinished" / "workspace" / "look_1_class_01.npz").exists()
-    assert infer(*words(folder, tmp_path / "run"))[0] == 0
-    assert saved == ["look_1_class_01.npz", "stopped", "look_1_class_02.npz"]
-    assert not (tmp_path / "run" / ".unfinished").exists()
 
 
 def test_images_without_a_pixel_size_are_refused_in_one_line(tmp_path: Path, infer) -> None:
