@@ -65,6 +65,11 @@ class Atoms:
         """What the atoms are in bulk."""
         return crystal_of(self.element, self.structure, self.lattice_constant)
 
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The half maps."""
+        return tuple(Path(half) for half in self.half_maps if half is not None)
+
     def frame(self, micrograph: Micrograph) -> FrameResult:
         """Return nothing: a section alone tells nothing of atoms."""
         return FrameResult(frame=micrograph.frame)
@@ -81,6 +86,7 @@ class Atoms:
             figures=atom_figures(statistics.table, volume, self.crystal.bulk_coordination),
             warnings=_warnings(detected),
             writers=(partial(_write_models, self.element, statistics, detected),),
+            sections=True,
         )
 
     def _halves(self, series: Series) -> tuple[Series, Series] | None:

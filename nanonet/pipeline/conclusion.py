@@ -42,6 +42,8 @@ class Conclusion:
     ----------
     writers
         Write what else belongs into the folder of the run, which they are given.
+    sections
+        Whether the frames are sections of one map, which figures show: none stands for itself.
     """
 
     tables: tuple[Table, ...]
@@ -49,6 +51,7 @@ class Conclusion:
     figures: tuple[Figure, ...] = ()
     warnings: tuple[str, ...] = ()
     writers: tuple[Callable[[Path], object], ...] = ()
+    sections: bool = False
 
 
 @runtime_checkable
@@ -62,6 +65,15 @@ class Pipeline(Protocol):
 
     def conclude(self, found: Found) -> Conclusion:
         """Return what all frames together say."""
+
+
+@runtime_checkable
+class ReadsMore(Protocol):
+    """A pipeline that reads files besides the series; provenance holds their hashes too."""
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Those files."""
 
 
 SUMMARY_COLUMNS = (

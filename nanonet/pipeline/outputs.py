@@ -182,7 +182,7 @@ def _content(
     pipeline: Pipeline, finished: Finished, conclusion: Conclusion, warnings: tuple[str, ...], config: str
 ) -> ReportContent:
     series = finished.series
-    kind = "image" if series.is_folder else "frame"
+    kind = "section" if conclusion.sections else "image" if series.is_folder else "frame"
     frames = f"{len(series)} {kind}{'s' if len(series) > 1 else ''}"
     tables = {table.stem: table for table in conclusion.tables}
     columns, events = tables.get("columns"), tables.get("events")
@@ -194,7 +194,7 @@ def _content(
         subtitle=f"nanonet {pipeline.name} · {frames}",
         estimates=conclusion.estimates,
         warnings=(*warnings, *conclusion.warnings),
-        previews=tuple(_previews(finished, columns, history, events)),
+        previews=() if conclusion.sections else tuple(_previews(finished, columns, history, events)),
         history=history,
         events=events,
         frame_time=series.stacks[0].frame_time if series.is_movie else None,

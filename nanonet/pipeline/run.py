@@ -15,7 +15,7 @@ import numpy as np
 from nanonet.io.chunks import ChunkStore, PackedFrame
 from nanonet.io.lock import alone
 from nanonet.pipeline.analysis import Analysis
-from nanonet.pipeline.conclusion import Pipeline
+from nanonet.pipeline.conclusion import Pipeline, ReadsMore
 from nanonet.pipeline.outputs import WORKSPACE, Extra, Finished, is_finished, write_outputs
 from nanonet.pipeline.progress import progress_bar
 from nanonet.provenance import collect, fingerprint
@@ -65,8 +65,9 @@ def run(job: Run) -> Path:
     """
     if job.chunk < 1:
         raise InputError(f"chunk must be at least 1 frame, got {job.chunk}")
-    paths = [stack.path for stack in job.series.stacks if stack.path is not None]
-    provenance = collect(config=job.settings, inputs=paths, command=job.command)
+    more = job.pipeline.inputs if isinstance(job.pipeline, ReadsMore) else ()
+    paths = [Path(stack.path) for stack in job.series.stacks if stack.path is not None]
+    provenance = collect(config=job.settings, inputs=[*paths, *more], command=job.command)
     mark = fingerprint({k: v for k, v in job.settings.items() if k not in _NO_MATTER}, provenance.inputs)
     if is_finished(job.output, mark, UNFINISHED):
         return job.output

@@ -1,15 +1,14 @@
-"""Figures of an atomic model: turnable atoms by any statistic, coordination numbers, sections of the map."""
+"""Figures of an atomic model: turnable atoms by any statistic, coordination numbers, strain, U."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
 from nanonet.records import AtomTable, Volume
-from nanonet.report.charts import BLUE, VERMILION, bars, layout, plain
+from nanonet.report.charts import BLUE, bars, layout, plain, thinned
 from nanonet.report.content import Figure
+from nanonet.report.section_figures import section_figures
 
 GROUP = "Atoms"
 _SHOWN = {
@@ -25,10 +24,6 @@ _SHOWN = {
 }
 _MOST = 8_000
 """Atoms that a page can turn."""
-_SLICE = 0.8
-"""Å on either side of a section from which atoms are drawn."""
-_WIDEST = 160
-"""Pixels of a section along an edge."""
 
 
 def atom_figures(table: AtomTable, volume: Volume, bulk: int) -> tuple[Figure, ...]:
@@ -37,8 +32,9 @@ def atom_figures(table: AtomTable, volume: Volume, bulk: int) -> tuple[Figure, .
         return ()
     return (
         model_figure(table),
-        *section_figures(table, volume),
+        *section_figures(table, volume, GROUP),
         coordination_figure(table, bulk),
+        *strain_figure(table),
         depth_figure(table),
     )
 
@@ -46,7 +42,7 @@ def atom_figures(table: AtomTable, volume: Volume, bulk: int) -> tuple[Figure, .
 def model_figure(table: AtomTable) -> Figure:
     """Return the atoms, which the reader can turn and colour by any statistic."""
     data = table.data
-    few = data.iloc[np.linspace(0, len(data) - 1, min(len(data), _MOST)).round().astype(int)]
+    few = data.iloc[thinned(len(data), _MOST)]
     known = {name: text for name, text in _SHOWN.items() if few[name].notna().any()}
     first = next(iter(known))
     trace = {
@@ -102,65 +98,6 @@ def _ends(values: pd.Series) -> tuple[float, float]:
     return (float(low), float(high)) if high > low else (float(low) - 0.5, float(high) + 0.5)
 
 
-def section_figures(table: AtomTable, volume: Volume) -> Iterator[Figure]:
-    """Yield sections of the map through the middle of the particle, with the atoms that lie in them."""
-    places = table.data[["x_angstrom", "y_angstrom", "z_angstrom"]].to_numpy()
-    for axis, (across, up) in zip("zy", (("x", "y"), ("x", "z")), strict=True):
-        yield _section(places, volume, axis, across, up)
-
-
-def _section(places: np.ndarray, volume: Volume, axis: str, across: str, up: str) -> Figure:
-    at = "xyz".index(axis)
-    size, voxel = volume.density.shape[2 - at], volume.voxel_size
-    # The plane of the most atoms, near the middle: between two planes a section would show none.
-    middle = float(np.median(places[:, at]))
-    tried = middle + np.linspace(-1.5, 1.5, 31)
-    level = float(tried[np.argmax([(np.abs(places[:, at] - t) < _SLICE / 2).sum() for t in tried])])
-    index = int(np.clip(round(level / voxel), 0, size - 1))
-    section = np.take(volume.density, index, axis=2 - at)
-    step = max(1, -(-max(section.shape) // _WIDEST))
-    section = section[::step, ::step]
-    low, high = np.percentile(section, [1, 99.8])
-    rows, columns = (np.arange(n) * step * voxel / 10 for n in section.shape)
-    inside = np.abs(places[:, at] - index * voxel) < _SLICE
-    return Figure(
-        group=GROUP,
-        title=f"Section of the map at {axis} = {index * voxel / 10:.2f} nm",
-        caption=f"With the atoms within {_SLICE} Å of it.",
-        data=(
-            plain(
-                {
-                    "type": "heatmap",
-                    "z": np.clip(section, low, high),
-                    "x": columns,
-                    "y": rows,
-                    "colorscale": "Greys",
-                    "reversescale": True,
-                    "showscale": False,
-                    "hoverinfo": "skip",
-                },
-                3,
-            ),
-            plain(
-                {
-                    "type": "scatter",
-                    "mode": "markers",
-                    "x": places[inside, "xyz".index(across)] / 10,
-                    "y": places[inside, "xyz".index(up)] / 10,
-                    "marker": {"symbol": "circle-open", "size": 9, "color": VERMILION},
-                    "hoverinfo": "skip",
-                },
-                4,
-            ),
-        ),
-        layout=layout(
-            f"{across} (nm)",
-            f"{up} (nm)",
-            yaxis={"scaleanchor": "x", "rangemode": "normal", "autorange": "reversed"},
-        ),
-    )
-
-
 def coordination_figure(table: AtomTable, bulk: int) -> Figure:
     """Return how many atoms have how many neighbours."""
     number = table.data["coordination_number"].to_numpy()
@@ -174,9 +111,38 @@ def coordination_figure(table: AtomTable, bulk: int) -> Figure:
     )
 
 
+def strain_figure(table: AtomTable) -> tuple[Figure, ...]:
+    """Return the volume strain of the atoms from the middle outwards; nothing where there is no lattice."""
+    tensors = table.data[[f"bulk_strain_{name}" for name in ("xx", "yy", "zz")]]
+    data = table.data.assign(dilation=100 * tensors.sum(axis=1, skipna=False)).dropna(subset=["dilation"])
+    if data.empty:
+        return ()
+    data = data.iloc[thinned(len(data), _MOST)]
+    trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": data["radius_angstrom"].to_numpy() / 10,
+        "y": data["dilation"].to_numpy(),
+        "marker": {"size": 5, "color": BLUE, "opacity": 0.5},
+        "hovertemplate": "%{y:.2f} %<extra></extra>",
+    }
+    return (
+        Figure(
+            group=GROUP,
+            title="Strain from the middle to the surface",
+            caption="Change of volume about each atom relative to the bulk crystal: the trace of its strain "
+            "tensor.",
+            data=(plain(trace, 4),),
+            layout=layout(
+                "distance from the middle (nm)", "volume strain (%)", yaxis={"rangemode": "normal"}
+            ),
+        ),
+    )
+
+
 def depth_figure(table: AtomTable) -> Figure:
     """Return U of the atoms against their distance from the middle."""
-    data = table.data.iloc[np.linspace(0, len(table) - 1, min(len(table), _MOST)).round().astype(int)]
+    data = table.data.iloc[thinned(len(table), _MOST)]
     trace = {
         "type": "scatter",
         "mode": "markers",

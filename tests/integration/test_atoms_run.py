@@ -1,5 +1,6 @@
 """The whole way from a map to an atomic model, and what is refused in one line."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,7 +65,12 @@ def test_a_map_becomes_an_atomic_model(mapped, tmp_path: Path, infer: Infer) -> 
     assert set(known.loc[known["file"] == "atoms.csv", "column"]) == set(data.columns)
     page = (output / "report.html").read_text(encoding="utf-8")
     assert "Coordination numbers" in page
-    assert "Section of the map" in page
+    assert "Sections across z" in page
+    assert "52 sections" in page
+    # Plotly itself has 4.8 MB; sections are no frames of their own.
+    assert len(page) < 5.2e6
+    known_inputs = json.loads((output / "provenance.json").read_text(encoding="utf-8"))["inputs"]
+    assert set(known_inputs) == {path.name, f"{path.stem}_half1.mrc", f"{path.stem}_half2.mrc"}
 
 
 def test_what_is_no_map_of_atoms_is_refused_in_one_line(mapped, tmp_path: Path, infer: Infer) -> None:
@@ -85,6 +91,11 @@ def test_what_is_no_map_of_atoms_is_refused_in_one_line(mapped, tmp_path: Path, 
         "no chemical element": [f"input={path}", "element=Qq"],
         "element is missing": [f"input={path}"],
         "half1= and half2=": [f"input={path}", "element=Au", f"half1={path}"],
+        "no_such_file.mrc": [
+            f"input={path}",
+            "element=Au",
+            *(f"half{i}={tmp_path / 'no_such_file.mrc'}" for i in (1, 2)),
+        ],
         "has shape": [f"input={path}", "element=Au", *(f"half{i}={tmp_path / 'small.mrc'}" for i in (1, 2))],
     }
     for number, (words, given) in enumerate(refused.items()):
