@@ -16,13 +16,16 @@ from simulate.allocator import keep_freed_memory
 from simulate.imaging import Imaging, Microscope
 from simulate.shards.manifest import read_manifest
 from simulate.shards.store import Shard, find_shards, read_shard
+from simulate.specimen import INSTANCE
+from simulate.tem.support import CarbonSupport, on_support
 from simulate.truth import Columns, columns_of
+from simulate.view import View, moved
 
 if TYPE_CHECKING:
     import torch
 
-    from simulate.imaging import Setting
-    from simulate.view import View
+    from simulate.imaging import Arrays, Setting
+    from simulate.tem.support import Support
 
 CACHE_BYTES = 512 * 2**20
 """Stored arrays that a sampler keeps in memory."""
@@ -47,15 +50,21 @@ class ColumnSampler:
         What settings are drawn from; None for the one in the shards' manifest.
     crop_pixels
         Edge of the square images.
+    support
+        Films that some images have behind the particle; of HRTEM only. None for none.
 
     Raises
     ------
     InputError
-        If the folder holds no shards.
+        If the folder holds no shards, or a support is asked for where there are no waves.
     """
 
     def __init__(
-        self, shards: str | Path, microscope: Microscope | None = None, crop_pixels: int = 128
+        self,
+        shards: str | Path,
+        microscope: Microscope | None = None,
+        crop_pixels: int = 128,
+        support: CarbonSupport | None = None,
     ) -> None:
         keep_freed_memory()
         self.folder = Path(shards)
@@ -68,7 +77,12 @@ class ColumnSampler:
             raise InputError(f"{self.folder} holds no finished shards: run the simulation again")
         if crop_pixels < 1:
             raise InputError(f"crop_pixels must be at least 1, got {crop_pixels}")
-        self.crop_pixels = crop_pixels
+        if support is not None and self.imaging.modality != "HRTEM":
+            raise InputError(
+                f"a support is drawn behind waves of HRTEM; {self.folder} holds {self.imaging.modality}: "
+                "simulate it with environment=amorphous_carbon"
+            )
+        self.crop_pixels, self.support = crop_pixels, support
         self._cache: OrderedDict[int, _Read] = OrderedDict()
 
     def __len__(self) -> int:
@@ -91,7 +105,7 @@ class ColumnSampler:
         read = self._read(structure, int(rng.integers(self.states)) if self.states > 1 else 0)
         shard = read.shard
         setting, view = self.scene(shard, rng)
-        expected = self.imaging.expected(shard.stored, shard.side, setting, view)
+        expected = self.seen(shard, setting, [view], self.drawn_support(rng))[0]
         seen = read.columns.seen(view)
         return ColumnSample(
             image=setting.record(expected, rng),
@@ -117,6 +131,29 @@ class ColumnSampler:
         frame = (self.crop_pixels, self.crop_pixels)
         return setting, setting.view(shard.side, frame, rng, shard.about.get("window"))
 
+    def drawn_support(self, rng: np.random.Generator) -> Support | None:
+        """Draw the film behind the particle; None for none."""
+        return None if self.support is None else self.support.draw(rng)
+
+    def seen(
+        self, shard: Shard, setting: Setting, views: Sequence[View], support: Support | None
+    ) -> list[torch.Tensor]:
+        """Return the expected signal of views of a structure, a film behind it if there is one."""
+        stored: Arrays = shard.stored
+        if support is None:
+            return self.imaging.expected_series(stored, shard.side, setting, views)
+        stored, side = on_support(
+            stored,
+            shard.side,
+            support,
+            energy=self.imaging.energy,
+            depth=_half_depth(shard),
+            least_side=max(_reach(view, shard.side) for view in views),
+        )
+        return self.imaging.expected_series(
+            stored, side, setting, [moved(view, ((side - shard.side) / 2,) * 2) for view in views]
+        )
+
     def read(self, structure: int, state: int = 0) -> Shard:
         """Return the shard of a structure in a state, from memory where it was read not long ago."""
         return self._read(structure, state).shard
@@ -131,6 +168,19 @@ class ColumnSampler:
         while len(self._cache) > 1 and sum(_bytes(read.shard) for read in self._cache.values()) > CACHE_BYTES:
             self._cache.popitem(last=False)
         return found
+
+
+def _half_depth(shard: Shard) -> float:
+    """Return how far the particle's last atom lies behind its middle, which is in focus [Å]."""
+    heights = shard.atoms.positions[shard.atoms.arrays[INSTANCE] > 0, 2]
+    return float(np.ptp(heights)) / 2 if len(heights) else 0.0
+
+
+def _reach(view: View, side: float) -> float:
+    """Return the edge [Å] of the box around the same middle that holds a whole view, and 2 Å more."""
+    rows, columns = (np.array([-1.0, n]) * view.pixel_size for n in view.shape)
+    corners = view.to_box(np.array([(y, x) for y in rows for x in columns]))
+    return 2 * float(np.abs(corners - side / 2).max()) + 4.0
 
 
 def _whole(shards: Sequence[int], states: int) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,8 @@ from nanonet.records import ColumnSample, InputError
 from simulate.draw import ColumnSampler
 from simulate.imaging import Microscope
 from simulate.ranges import Range, drawn, require_range
-from simulate.view import View
+from simulate.tem.support import CarbonSupport
+from simulate.view import moved
 
 
 class FrameSampler(ColumnSampler):
@@ -32,8 +32,8 @@ class FrameSampler(ColumnSampler):
         How often a frame stands alone, as an image does that is of no movie: it is its own neighbour.
     at_end
         How often the middle frame is near an end of the movie, beyond which frames are mirrored.
-    microscope, crop_pixels
-        As in `ColumnSampler`; the dose is that of one frame.
+    microscope, crop_pixels, support
+        As in `ColumnSampler`; the dose is that of one frame, the film that of all frames.
 
     Raises
     ------
@@ -51,8 +51,9 @@ class FrameSampler(ColumnSampler):
         shake: Range = (0.0, 0.3),
         alone: float = 0.3,
         at_end: float = 0.1,
+        support: CarbonSupport | None = None,
     ) -> None:
-        super().__init__(shards, microscope, crop_pixels)
+        super().__init__(shards, microscope, crop_pixels, support)
         if frames < 1 or frames % 2 == 0:
             raise InputError(f"frames must be odd, one in the middle: got {frames}")
         if self.states < 2:
@@ -71,6 +72,7 @@ class FrameSampler(ColumnSampler):
         filmed = self._filmed(rng)
         middle = self._read(structure, int(path[self.frames // 2]))
         setting, view = self.scene(middle.shard, rng)
+        support = self.drawn_support(rng)
         steps = drawn(self.shake, rng) * rng.standard_normal((self.frames, 2))
         steps[self.frames // 2] = 0.0
         image = np.empty((self.frames, *view.shape), dtype=np.float32)
@@ -79,8 +81,8 @@ class FrameSampler(ColumnSampler):
                 self.read(structure, int(state)),
                 np.intersect1d(filmed, np.flatnonzero(path == state)),
             )
-            views = [_moved(view, steps[frame]) for frame in at]
-            expected = self.imaging.expected_series(shard.stored, shard.side, setting, views)
+            views = [moved(view, steps[frame]) for frame in at]
+            expected = self.seen(shard, setting, views, support)
             for frame, signal in zip(at, expected, strict=True):
                 image[frame] = setting.record(signal, rng)
         seen = middle.columns.seen(view)
@@ -121,8 +123,3 @@ def state_path(states: int, frames: int, changes: float, rng: np.random.Generato
         there = path[frame - 1] + way[frame - 1]
         path[frame:] = there if 0 <= there < states else path[frame - 1] - way[frame - 1]
     return path
-
-
-def _moved(view: View, step: np.ndarray) -> View:
-    """Return a view that lies elsewhere by (y, x) [Å] of the box."""
-    return replace(view, origin=(view.origin[0] + float(step[0]), view.origin[1] + float(step[1])))

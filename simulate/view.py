@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -47,6 +48,11 @@ class View:
         """Return which points (y, x) [Å] of the image's own frame lie on its pixels."""
         pixels = points / self.pixel_size
         return np.asarray(((pixels >= -0.5) & (pixels < np.array(self.shape) - 0.5)).all(axis=1))
+
+
+def moved(view: View, step: Sequence[float] | Float[np.ndarray, " 2"]) -> View:
+    """Return a view that lies elsewhere by (y, x) [Å] of the box."""
+    return replace(view, origin=(view.origin[0] + float(step[0]), view.origin[1] + float(step[1])))
 
 
 def quarter_turn(quarters: int, *, mirrored: bool = False) -> Float[np.ndarray, "2 2"]:

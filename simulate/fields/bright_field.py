@@ -16,12 +16,12 @@ from simulate.fields.scattering import (
     Reflections,
     cross_section,
     inner_potential,
-    interaction,
     number_densities,
     reflections,
 )
 from simulate.ranges import Range, drawn, limits, require_range
 from simulate.tem.optics import Optics, wavelength
+from simulate.tem.scattering_factor import interaction
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,22 +13,10 @@ from jaxtyping import Float
 from simulate.crystals import Crystal
 from simulate.stem.atom import ring_cross_sections
 from simulate.tem.optics import wavelength
-
-POTENTIAL = 47.878
-"""h² / 2π m e [V Å²]: the potential of an atom integrated over all space is this times f(0)."""
-
+from simulate.tem.scattering_factor import POTENTIAL, electron_factor, interaction
 
 ANGLES = (0.0, 3.0, 6.0, 9.0, 12.0, 16.0, 21.0, 28.0, 36.0, 46.0, 60.0, 80.0, 105.0, 140.0, 190.0, 250.0)
 """mrad between which cross-sections are interpolated; beyond the last, 1 % of what leaves an aperture."""
-
-
-@lru_cache(maxsize=128)
-def electron_factor(symbol: str) -> Callable[[Float[np.ndarray, "*k"]], Float[np.ndarray, "*k"]]:
-    """Return the scattering factor [Å] of an element as a function of k [1/Å] (Lobato & Van Dyck, 2014)."""
-    from abtem.parametrizations import validate_parametrization
-
-    factor = validate_parametrization("lobato").scattering_factor(symbol)
-    return lambda k: np.asarray(factor(np.asarray(k, dtype=float) ** 2))
 
 
 def cross_section(
@@ -70,18 +58,6 @@ def _integrals(symbol: str, energy: float) -> Callable[[float], float]:
     beyond = np.append(np.cumsum(rings[::-1])[::-1], 0.0)
     square = np.array(ANGLES) ** 2 + 100.0
     return PchipInterpolator(np.log(square), beyond * square)  # type: ignore[no-any-return]
-
-
-def _gamma(energy: float) -> float:
-    """Return the relativistic mass of an electron over its rest mass."""
-    from scipy import constants
-
-    return float(1 + energy * constants.e / (constants.m_e * constants.c**2))
-
-
-def interaction(energy: float) -> float:
-    """Return σ, the phase of a wave per projected potential [rad / V Å]: γ λ / 47.878 V Å²."""
-    return float(_gamma(energy) * wavelength(energy) / POTENTIAL)
 
 
 def number_densities(crystal: Crystal) -> dict[str, float]:

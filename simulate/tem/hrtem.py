@@ -142,6 +142,20 @@ def waves(stored: Arrays) -> tuple[torch.Tensor, torch.Tensor]:
     return elastic, diffuse
 
 
+def stored_waves(elastic: torch.Tensor, diffuse: torch.Tensor) -> dict[str, np.ndarray]:
+    """Return transforms of waves as they are stored, in single precision: the inverse of `waves`."""
+    import torch
+
+    points = elastic.shape[-1]
+    scattered = elastic.clone()
+    scattered[0, 0] -= points**2
+    scale = SCALE / points**2
+    return {
+        name: torch.view_as_real(array.to(torch.complex64) * scale).numpy()
+        for name, array in (("elastic", scattered), ("diffuse", diffuse))
+    }
+
+
 def _halved(spectrum: np.ndarray) -> np.ndarray:
     """Return a complex array as half precision, real and imaginary parts along a last axis."""
     parts = np.ascontiguousarray(SCALE * spectrum).astype(np.complex64).view(np.float32)

@@ -27,14 +27,13 @@ from simulate.fields.haadf import mass_thickness
 from simulate.fields.plural import share_on_annulus
 from simulate.fields.scattering import (
     cross_section,
-    electron_factor,
     inner_potential,
-    interaction,
     number_densities,
     reflections,
 )
 from simulate.structures.solids import Ellipsoid
 from simulate.tem.optics import Optics, wavelength
+from simulate.tem.scattering_factor import electron_factor, interaction
 
 GOLD = CRYSTALS["Au"]
 ENERGY = 2e5
