@@ -3,7 +3,8 @@
 Particles along [110] with random steps and ragged columns, of seeds that nothing was tuned on: the library of
 the linear model was made of periodic crystals. PRISM takes every second plane wave, in a window of at least
 12 Å, and scans the whole box. Cross-sections are integrals over Voronoi cells; the reference's standard
-errors come from its configurations.
+errors come from its configurations. ``--whole N`` also takes every plane wave, which is multislice, of the
+first N configurations, and tells by how much PRISM itself is off on the same atoms.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def particle(name: str, diameter: float, seed: int) -> Any:
     return enclose(atoms, max(float((box[1] - box[0])[:2].max()) + 6.0, 24.0), box)
 
 
-def prism(atoms: Any, name: str, probe: Any, seed: int) -> np.ndarray:
+def prism(atoms: Any, name: str, probe: Any, seed: int, interpolation: int = 2) -> np.ndarray:
     """Return the image of one phonon configuration (y, x)."""
     from simulate.crystals import crystal
     from simulate.stem.potential import Scattering
@@ -59,7 +60,7 @@ def prism(atoms: Any, name: str, probe: Any, seed: int) -> np.ndarray:
         scattering,
         displacements=sigma,
         seed=(seed,),
-        interpolation=2,
+        interpolation=interpolation,
     )
     return np.asarray(found.images[0, 0, 0])
 
@@ -99,7 +100,21 @@ def cross_sections(image: np.ndarray, owner: np.ndarray, count: int, area: float
     return np.asarray(np.bincount(owner[inside], weights=image[inside], minlength=count) * area)
 
 
-def compare(name: str, diameter: float, configurations: int, seed: int, log: Path | None) -> dict[str, Any]:
+def images(
+    atoms: Any, name: str, probe: Any, configurations: int, path: Path | None, interpolation: int = 2
+) -> list[np.ndarray]:
+    """Return the images of phonon configurations, those of a log and the others."""
+    found = list(np.load(path))[:configurations] if path is not None and path.exists() else []
+    for index in range(len(found), configurations):
+        found.append(prism(atoms, name, probe, index, interpolation))
+        if path is not None:
+            np.save(path, np.stack(found))
+    return found
+
+
+def compare(
+    name: str, diameter: float, configurations: int, seed: int, log: Path | None, whole: int = 0
+) -> dict[str, Any]:
     """Compare the two on one particle; print errors by depth."""
     from simulate.stem.probe import Probe
 
@@ -107,11 +122,7 @@ def compare(name: str, diameter: float, configurations: int, seed: int, log: Pat
     atoms = particle(name, diameter, seed)
     start = time.process_time()
     path = None if log is None else log / f"{name}_{diameter:g}_{seed}.npy"
-    found = list(np.load(path))[:configurations] if path is not None and path.exists() else []
-    for index in range(len(found), configurations):
-        found.append(prism(atoms, name, probe, index))
-        if path is not None:
-            np.save(path, np.stack(found))
+    found = images(atoms, name, probe, configurations, path)
     owner, depths = cells(atoms, found[0].shape, REACH[name])
     area = (float(atoms.cell[0, 0]) / found[0].shape[0]) ** 2
     each = np.stack([cross_sections(image, owner, len(depths), area) for image in found])
@@ -130,6 +141,15 @@ def compare(name: str, diameter: float, configurations: int, seed: int, log: Pat
             f"{100 * rms(noise[at]):27.1f}"
         )
     print(f"  all{len(depths):9d}{100 * error.mean():8.1f}{100 * rms(error):7.1f}{100 * rms(noise):27.1f}")
+    if whole:
+        path = None if log is None else log / f"{name}_{diameter:g}_{seed}_whole.npy"
+        exact = np.stack(
+            [
+                cross_sections(image, owner, len(depths), area)
+                for image in images(atoms, name, probe, whole, path, interpolation=1)
+            ]
+        ).mean(axis=0)
+        own_error(depths, each[:whole].mean(axis=0) / exact - 1, error)
     return {
         "rms": rms(error),
         "bias": float(error.mean()),
@@ -138,18 +158,37 @@ def compare(name: str, diameter: float, configurations: int, seed: int, log: Pat
     }
 
 
+def own_error(depths: np.ndarray, own: np.ndarray, error: np.ndarray) -> None:
+    """Print how far PRISM is off multislice of the same configurations, and the model off the latter."""
+    corrected = (1 + error) * (1 + own) - 1
+    print("depth  PRISM against every plane wave %  rms %  model against it: bias %  rms %")
+    for name, at in [
+        *((f"{depth:5d}", depths == depth) for depth in np.unique(depths)),
+        ("  all", depths > 0),
+    ]:
+        print(
+            f"{name}{100 * own[at].mean():35.1f}{100 * rms(own[at]):7.1f}"
+            f"{100 * corrected[at].mean():26.1f}{100 * rms(corrected[at]):7.1f}"
+        )
+
+
 def rms(values: np.ndarray) -> float:
     return float(np.sqrt((np.asarray(values) ** 2).mean()))
 
 
 def run(
-    materials: list[str], diameter: float, configurations: int, seed: int, log: Path | None = None
+    materials: list[str],
+    diameter: float,
+    configurations: int,
+    seed: int,
+    log: Path | None = None,
+    whole: int = 0,
 ) -> dict[str, float]:
     """Print the tables; return the headline figures."""
     import torch
 
     torch.set_num_threads(1)
-    found = {name: compare(name, diameter, configurations, seed, log) for name in materials}
+    found = {name: compare(name, diameter, configurations, seed, log, whole) for name in materials}
     return {
         "haadf_cross_section_error": round(max(each["rms"] for each in found.values()), 4),
         "haadf_cross_section_bias": round(max((each["bias"] for each in found.values()), key=abs), 4),
@@ -167,10 +206,17 @@ def main() -> None:
     parser.add_argument(
         "--log", type=Path, help="folder for the images of every configuration; a stopped run goes on"
     )
+    parser.add_argument(
+        "--whole", type=int, default=0, help="configurations that are also made of every plane wave"
+    )
     words = parser.parse_args()
     if words.quick:
         words.materials, words.configurations, words.diameter = ["Au"], 2, 12.0
-    print(json.dumps(run(words.materials, words.diameter, words.configurations, words.seed, words.log)))
+    print(
+        json.dumps(
+            run(words.materials, words.diameter, words.configurations, words.seed, words.log, words.whole)
+        )
+    )
 
 
 if __name__ == "__main__":
