@@ -30,7 +30,8 @@ from scipy.spatial import cKDTree
 
 from nanonet.atoms.coordination import coordination
 from nanonet.atoms.crystal import crystal_of
-from nanonet.atoms.detect import Detected, detect
+from nanonet.atoms.detect import detect
+from nanonet.atoms.detected import Detected
 from nanonet.atoms.lattice import fit_lattice
 from nanonet.atoms.statistics import atom_statistics
 from nanonet.atoms.strain import strain_tensors
@@ -67,7 +68,7 @@ def measured(count: int, seed: int, snr: float | None, holes: bool) -> dict[str,
     start = time.process_time()
     found = detect(volume, PT)
     searched = time.process_time()
-    data = atom_statistics(found, PT, "Pt").table.data
+    data = atom_statistics(found, PT).table.data
     return {
         "atoms": count,
         "seed": seed,
@@ -126,7 +127,7 @@ def large() -> dict[str, float]:
     start = time.process_time()
     found = detect(volume, PT)
     seconds = time.process_time() - start
-    row = against(true, found, atom_statistics(found, PT, "Pt").table.data)
+    row = against(true, found, atom_statistics(found, PT).table.data)
     return {"atoms": float(len(true.atoms)), "search_s": seconds, "f1": row["f1"]}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +10,13 @@ from jaxtyping import Float
 from scipy.spatial import cKDTree
 
 from nanonet.atoms.crystal import Crystal
-from nanonet.atoms.existence import Chance, highest_near, occupation, score_of, sites_about
+from nanonet.atoms.existence import Chance, highest_near, occupation, score_of
 from nanonet.atoms.fit import Fit, fit, typical_spread
 from nanonet.atoms.gaussian_atoms import GaussianAtoms
-from nanonet.atoms.lattice import LatticeFit, fit_lattice
+from nanonet.atoms.grains import fit_grains
+from nanonet.atoms.lattice import LatticeFit
 from nanonet.atoms.scene import Scene, template_information, values_at
+from nanonet.atoms.sites import sites_about
 
 _ROUNDS = 3
 _SURE = 5.5
@@ -41,43 +44,68 @@ class Judge:
 
 @dataclass(frozen=True)
 class _Verdict:
-    """Atoms that are kept, then those that are new, with probabilities."""
+    """Atoms that are kept, then those that are new, with probabilities; the sites left empty, with theirs."""
 
     atoms: GaussianAtoms
     probability: Float[np.ndarray, " n"]
     new: int
+    hidden: Float[np.ndarray, "h 3"]
+    hidden_probability: Float[np.ndarray, " h"]
 
 
-def completed(judge: Judge, atoms: GaussianAtoms, lattice: LatticeFit) -> tuple[Fit, Float[np.ndarray, " n"]]:
-    """Return the fit of all atoms that are likely, and the probability of each.
+@dataclass(frozen=True, kw_only=True)
+class Completed:
+    """The fit of all atoms that are likely and the probability of each; the sites that were left empty.
+
+    Parameters
+    ----------
+    hidden, hidden_probability
+        (h, 3) sites [Å], and the chance of each that there is an atom all the same.
+    """
+
+    fit: Fit
+    probability: Float[np.ndarray, " n"]
+    hidden: Float[np.ndarray, "h 3"]
+    hidden_probability: Float[np.ndarray, " h"]
+
+
+def completed(judge: Judge, atoms: GaussianAtoms, grains: Sequence[LatticeFit]) -> Completed | None:
+    """Return the atoms that map and lattice together make likely, None where they lose their lattice.
 
     Parameters
     ----------
     atoms
         Those that were found without the lattice.
-    lattice
-        Fitted to them.
+    grains
+        Lattices fitted to them.
     """
     for _ in range(_ROUNDS):
-        verdict = _judged(judge, atoms, lattice, grow=True)
-        atoms = _fitted(judge, verdict.atoms, lattice, rounds=3, enough=0.02).atoms
-        lattice = fit_lattice(atoms.positions, judge.crystal, near=lattice) or lattice
+        verdict = _judged(judge, atoms, grains, grow=True)
+        atoms = _fitted(judge, verdict.atoms, grains[0].cutoff, rounds=3, enough=0.02).atoms
+        grains = fit_grains(atoms.positions, judge.crystal, near=grains)
+        if not grains:
+            return None
         if not verdict.new:
             break
-    last = _judged(judge, atoms, lattice, grow=False)
-    return _fitted(judge, last.atoms, lattice, rounds=6, enough=0.003), last.probability
+    last = _judged(judge, atoms, grains, grow=False)
+    return Completed(
+        fit=_fitted(judge, last.atoms, grains[0].cutoff, rounds=6, enough=0.003),
+        probability=last.probability,
+        hidden=last.hidden,
+        hidden_probability=last.hidden_probability,
+    )
 
 
-def _fitted(judge: Judge, atoms: GaussianAtoms, lattice: LatticeFit, *, rounds: int, enough: float) -> Fit:
+def _fitted(judge: Judge, atoms: GaussianAtoms, cutoff: float, *, rounds: int, enough: float) -> Fit:
     """Return the fit of atoms whose U scatters about a line over their numbers of neighbours."""
     tree = cKDTree(atoms.positions)
-    neighbours = tree.query_ball_point(atoms.positions, lattice.cutoff, return_length=True) - 1.0
+    neighbours = tree.query_ball_point(atoms.positions, cutoff, return_length=True) - 1.0
     return fit(judge.scene, atoms, typical_spread(atoms, neighbours), rounds=rounds, enough=enough)
 
 
-def _judged(judge: Judge, atoms: GaussianAtoms, lattice: LatticeFit, *, grow: bool) -> _Verdict:
+def _judged(judge: Judge, atoms: GaussianAtoms, grains: Sequence[LatticeFit], *, grow: bool) -> _Verdict:
     scene = judge.scene
-    sites = sites_about(atoms.positions, lattice)
+    sites = sites_about(atoms.positions, grains)
     left = scene.scores(scene.residual(atoms), judge.u_iso)
     own = score_of(atoms, scene, judge.u_iso) + values_at(left, atoms.positions, scene.voxel_size)
     best = highest_near(left, sites.predicted, scene.voxel_size)
@@ -85,11 +113,13 @@ def _judged(judge: Judge, atoms: GaussianAtoms, lattice: LatticeFit, *, grow: bo
     far = (np.array(scene.density.shape)[::-1] - 1) * scene.voxel_size
     inside = ((sites.predicted > 0) & (sites.predicted < far)).all(axis=1)
     scores = np.where(held, own[sites.atom], np.where(inside, best.scores, _OUT_OF_SIGHT))
-    chances = occupation(scores, np.where(held, 0.95, 0.05), sites.neighbours, judge.chance)
+    chances = occupation(scores, np.where(held, 0.95, 0.05), sites, judge.chance)
     probability = np.where(own > _SURE, 0.99, 0.0)
     probability[sites.atom[held]] = chances[held]
     kept = probability > judge.likely
     new = ~held & inside & (chances > judge.likely) & grow
+    # What was dropped just now is empty as well; what would grow but may not is counted as hidden.
+    empty = inside & ~new & ~(held & kept[sites.atom])
     weights = np.maximum(best.scores[new], 1) / np.sqrt(template_information(scene.noise, judge.u_iso))
     added = GaussianAtoms(
         positions=best.positions[new], weights=weights, u_iso=np.full(len(weights), judge.u_iso)
@@ -98,4 +128,6 @@ def _judged(judge: Judge, atoms: GaussianAtoms, lattice: LatticeFit, *, grow: bo
         atoms=atoms.subset(kept).joined(added),
         probability=np.concatenate([probability[kept], chances[new]]),
         new=int(new.sum()),
+        hidden=sites.predicted[empty],
+        hidden_probability=chances[empty],
     )

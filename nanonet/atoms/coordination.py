@@ -36,7 +36,9 @@ class Coordination:
     bond_length: Float[np.ndarray, " n"]
 
 
-def coordination(positions: Float[np.ndarray, "n 3"], *, cutoff: float, bulk: int) -> Coordination:
+def coordination(
+    positions: Float[np.ndarray, "n 3"], *, cutoff: float, bulk: int | Int[np.ndarray, " n"]
+) -> Coordination:
     """Return the neighbours of each atom nearer than ``cutoff`` [Å].
 
     Parameters
@@ -44,13 +46,14 @@ def coordination(positions: Float[np.ndarray, "n 3"], *, cutoff: float, bulk: in
     positions
         (x, y, z) in Å.
     bulk
-        Coordination number inside the crystal.
+        Coordination number inside the crystal, of all atoms or of each.
     """
     count = len(positions)
     pairs = cKDTree(positions).query_pairs(cutoff, output_type="ndarray")
     both = np.concatenate([pairs, pairs[:, ::-1]])
     number = np.bincount(both[:, 0], minlength=count)
     total = np.bincount(both[:, 0], number[both[:, 1]].astype(float), minlength=count)
+    filled = np.bincount(both[:, 0], (number / bulk)[both[:, 1]], minlength=count)
     largest = np.zeros(count)
     np.maximum.at(largest, both[:, 0], number[both[:, 1]].astype(float))
     distance = np.linalg.norm(positions[both[:, 0]] - positions[both[:, 1]], axis=1)
@@ -61,7 +64,7 @@ def coordination(positions: Float[np.ndarray, "n 3"], *, cutoff: float, bulk: in
         cutoff=cutoff,
         pairs=pairs,
         number=number,
-        generalized=total / bulk,
+        generalized=filled,
         generalized_own_maximum=total / np.maximum(largest, 1),
         bond_length=bond,
     )

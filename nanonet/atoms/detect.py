@@ -9,12 +9,13 @@ from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from nanonet.atoms.complete import Judge, completed
+from nanonet.atoms.complete import Completed, Judge, completed
 from nanonet.atoms.crystal import Crystal
+from nanonet.atoms.detected import Detected
 from nanonet.atoms.existence import chance_of_noise, score_of
-from nanonet.atoms.fit import Fit, fit, typical_spread
+from nanonet.atoms.fit import fit, typical_spread
 from nanonet.atoms.gaussian_atoms import GaussianAtoms, draw
-from nanonet.atoms.lattice import LatticeFit, fit_lattice
+from nanonet.atoms.grains import fit_grains
 from nanonet.atoms.noise import half_map_noise, particle_mask, spectrum
 from nanonet.atoms.scene import Peaks, Scene, template_width
 from nanonet.atoms.search import (
@@ -61,34 +62,6 @@ class Detection:
     likely: float = 0.5
 
 
-@dataclass(frozen=True, kw_only=True)
-class Detected:
-    """The atoms of a map.
-
-    Parameters
-    ----------
-    fit
-        Atoms and their covariances.
-    probability
-        (n,) that there is an atom.
-    scores
-        (n,) matched filter, in deviations of the noise.
-    lattice
-        None where the atoms have none.
-    scene
-        The map they were found in, with its noise.
-    u_iso
-        Of the matched filter [Å²].
-    """
-
-    fit: Fit
-    probability: Float[np.ndarray, " n"]
-    scores: Float[np.ndarray, " n"]
-    lattice: LatticeFit | None
-    scene: Scene
-    u_iso: float
-
-
 def detect(volume: Volume, crystal: Crystal, settings: Detection = Detection()) -> Detected:
     """Return the atoms of a map, each with a probability and errors.
 
@@ -101,28 +74,33 @@ def detect(volume: Volume, crystal: Crystal, settings: Detection = Detection()) 
     InputError
         If the map shows no atoms.
     """
-    whole, where = _scene(volume)
+    whole, where = scene_of(volume)
     corner, part = _box(where)
     scene, where = replace(whole, density=whole.density[part]), where[part]
     u_iso = usual_u_iso(scene)
     scene, atoms = _first(scene, where, u_iso, crystal, settings)
     if not len(atoms):
         raise InputError("the map shows no atoms: nothing rises from its noise as an atom would")
-    lattice = fit_lattice(atoms.positions, crystal) if settings.lattice_prior else None
-    if lattice is None:
-        found, probability = _alone(scene, atoms, u_iso, where, settings.rate)
-    else:
+    grains = fit_grains(atoms.positions, crystal) if settings.lattice_prior else ()
+    found = None
+    if grains:
         chance = chance_of_noise(scene, u_iso, np.random.default_rng(0))
         judge = Judge(scene=scene, u_iso=u_iso, chance=chance, likely=settings.likely, crystal=crystal)
-        found, probability = completed(judge, atoms, lattice)
-    moved = replace(found.atoms, positions=found.atoms.positions + corner * volume.voxel_size)
+        found = completed(judge, atoms, grains)
+    if found is None:
+        found = _alone(scene, atoms, u_iso, where, settings.rate)
+    shift = corner * volume.voxel_size
+    moved = replace(found.fit.atoms, positions=found.fit.atoms.positions + shift)
+    whole = replace(whole, noise=scene.noise)
     return Detected(
-        fit=replace(found, atoms=moved),
-        probability=probability,
+        fit=replace(found.fit, atoms=moved),
+        probability=found.probability,
         scores=score_of(moved, scene, u_iso),
-        lattice=None if lattice is None else fit_lattice(moved.positions, crystal, near=lattice),
-        scene=replace(whole, noise=scene.noise),
-        u_iso=u_iso,
+        grains=fit_grains(moved.positions, crystal, near=grains) if grains else (),
+        scene=whole,
+        denoised=whole.scores(whole.density, u_iso),
+        hidden=found.hidden + shift,
+        hidden_probability=found.hidden_probability,
     )
 
 
@@ -155,7 +133,8 @@ def _first(
     return scene, atoms
 
 
-def _scene(volume: Volume) -> tuple[Scene, Bool[np.ndarray, "z y x"]]:
+def scene_of(volume: Volume) -> tuple[Scene, Bool[np.ndarray, "z y x"]]:
+    """Return a map with its noise, and where there may be atoms."""
     density = np.asarray(volume.density, dtype=np.float32)
     inside = particle_mask(density, volume.voxel_size)
     away = _distances(inside, volume.voxel_size)
@@ -199,7 +178,7 @@ def _plausible(atoms: GaussianAtoms, apart: float) -> GaussianAtoms:
 
 def _alone(
     scene: Scene, atoms: GaussianAtoms, u_iso: float, where: Bool[np.ndarray, "z y x"], rate: float
-) -> tuple[Fit, Float[np.ndarray, " n"]]:
+) -> Completed:
     """Return the fit of atoms that no lattice speaks for, and the probability of each by its score alone."""
     volume, width = float(where.sum()) * scene.voxel_size**3, template_width(scene.noise, u_iso)
     probability = np.ones(len(atoms))
@@ -212,7 +191,9 @@ def _alone(
         kept = order[false_discovery_rates(peaks, volume, width) < rate]
         atoms = atoms.subset(kept)
         probability = 1 - local_false_discovery_rates(scores[kept], volume, width)
-    return fit(scene, atoms, typical_spread(atoms), rounds=2), probability
+    found = fit(scene, atoms, typical_spread(atoms), rounds=2)
+    none = np.zeros((0, 3))
+    return Completed(fit=found, probability=probability, hidden=none, hidden_probability=np.zeros(0))
 
 
 def _sound(atoms: GaussianAtoms, scene: Scene) -> GaussianAtoms:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float
 
@@ -24,6 +26,24 @@ _TRACELESS = (
 )
 _MOST = 0.8
 """Of U: what the anisotropic part of a tensor may take off along one direction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Displacements:
+    """U of each atom [Å²]: ``u_iso`` (n,), its standard deviation, tensors (n, 3, 3) in the map's axes."""
+
+    u_iso: Float[np.ndarray, " n"]
+    sigma_u_iso: Float[np.ndarray, " n"]
+    tensors: Float[np.ndarray, "n 3 3"]
+
+
+def of_likelihood(scene: Scene, found: Fit) -> Displacements:
+    """Return U as it was fitted together with weights and positions, under the noise of the map."""
+    return Displacements(
+        u_iso=found.atoms.u_iso,
+        sigma_u_iso=np.sqrt(found.covariances[:, 4, 4]),
+        tensors=u_tensors(scene, found),
+    )
 
 
 def u_tensors(scene: Scene, found: Fit) -> Float[np.ndarray, "n 3 3"]:
@@ -51,7 +71,22 @@ def u_tensors(scene: Scene, found: Fit) -> Float[np.ndarray, "n 3 3"]:
     return np.asarray(atoms.u_iso[:, None, None] * (np.eye(3) + part))
 
 
+def principal(
+    tensors: Float[np.ndarray, "n 3 3"],
+) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:
+    """Return the eigenvalues of each U, largest first, and the direction of the largest.
+
+    They are mean square displacements along the axes of the thermal ellipsoid [Å²], not their roots; NaN
+    where U is.
+    """
+    known = np.isfinite(tensors).all(axis=(1, 2))
+    values, long = np.full((len(tensors), 3), np.nan), np.full((len(tensors), 3), np.nan)
+    values[known], vectors = np.linalg.eigh(tensors[known])
+    long[known] = vectors[:, :, 2] * np.where(vectors[:, 2:3, 2] < 0, -1, 1)
+    return values[:, ::-1], long
+
+
 def degree_of_isotropy(tensors: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, " n"]:
     """Return the smallest over the largest eigenvalue of each U: 1 is a ball."""
-    values = np.linalg.eigvalsh(tensors)
-    return np.asarray(values[:, 0] / values[:, 2])
+    values, _ = principal(tensors)
+    return np.asarray(values[:, 2] / values[:, 0])

@@ -11,16 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy import ndimage
 from scipy.special import expit
 from scipy.stats import gumbel_r, norm
 
 from nanonet.atoms.gaussian_atoms import GaussianAtoms
 from nanonet.atoms.information import pair_kernel
-from nanonet.atoms.lattice import LatticeFit
 from nanonet.atoms.noise import Grid
 from nanonet.atoms.scene import Peaks, Scene, template_information
+from nanonet.atoms.sites import Sites
 
 _BALL = 0.6
 """Å about a site within which an atom is looked for."""
@@ -39,52 +39,6 @@ _HELD = (0.5, 10.0)
 """Variances about them, before a particle is seen."""
 _SUREST = 4.0
 """Log odds that no number of neighbours exceeds: one site in fifty may be a vacancy anywhere."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sites:
-    """Lattice points that hold an atom or have neighbours that do.
-
-    Parameters
-    ----------
-    nodes
-        (m, 3) whole numbers.
-    atom
-        (m,) number of the atom there, -1 where there is none.
-    predicted
-        (m, 3) where neighbours say that it lies [Å].
-    neighbours
-        (m, k) numbers of the neighbouring sites, m where there is none.
-    """
-
-    nodes: Int[np.ndarray, "m 3"]
-    atom: Int[np.ndarray, " m"]
-    predicted: Float[np.ndarray, "m 3"]
-    neighbours: Int[np.ndarray, "m k"]
-
-
-def sites_about(positions: Float[np.ndarray, "n 3"], lattice: LatticeFit) -> Sites:
-    """Return the sites of the atoms on a lattice, and all next to them."""
-    held = np.flatnonzero(lattice.on)
-    steps = lattice.crystal.steps
-    own = lattice.nodes[held]
-    around = (own[:, None] + steps).reshape(-1, 3)
-    nodes, inverse = np.unique(np.concatenate([own, around]), axis=0, return_inverse=True)
-    inverse = inverse.ravel()
-    atom = np.full(len(nodes), -1)
-    atom[inverse[: len(held)]] = held
-    code = {tuple(node): number for number, node in enumerate(nodes.tolist())}
-    near = np.array([[code.get(tuple(n), len(nodes)) for n in (node + steps).tolist()] for node in nodes])
-    known = np.append(atom, -1)[near]
-    places = np.where(
-        (known >= 0)[..., None],
-        positions[np.maximum(known, 0)] - steps @ lattice.vectors,
-        0.0,
-    )
-    count = (known >= 0).sum(axis=1)
-    mean = places.sum(axis=1) / np.maximum(count, 1)[:, None]
-    predicted = np.where(count[:, None] > 0, mean, lattice.origin + nodes @ lattice.vectors)
-    return Sites(nodes=nodes, atom=atom, predicted=predicted, neighbours=near)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,10 +67,7 @@ def chance_of_noise(scene: Scene, u_iso: float, rng: np.random.Generator) -> Cha
 
 
 def occupation(
-    scores: Float[np.ndarray, " m"],
-    start: Float[np.ndarray, " m"],
-    neighbours: Int[np.ndarray, "m k"],
-    chance: Chance,
+    scores: Float[np.ndarray, " m"], start: Float[np.ndarray, " m"], sites: Sites, chance: Chance
 ) -> Float[np.ndarray, " m"]:
     """Return the probability of an atom at each site, by its score and the probable number of its neighbours.
 
@@ -129,10 +80,13 @@ def occupation(
     chance
         What noise alone reaches.
     """
-    p, full = start.copy(), neighbours.shape[1]
+    p = start.copy()
+    kinds = [np.flatnonzero(sites.species == kind) for kind in np.unique(sites.species)]
+    mean, deviation = np.zeros(len(p)), np.ones(len(p))
     for _ in range(_SWEEPS):
-        m = np.append(p, 0.0)[neighbours].sum(axis=1) / full
-        mean, deviation = _brightness(scores, p, m)
+        m = np.minimum(np.append(p, 0.0)[sites.neighbours].sum(axis=1) / sites.full, 1.0)
+        for kind in kinds:
+            mean[kind], deviation[kind] = _brightness(scores[kind], p[kind], m[kind])
         # The ratio of two densities may fall in their tails; that a higher score speaks for an atom is sure.
         told = np.clip(scores, chance.place, np.maximum(mean, chance.place))
         evidence = norm.logpdf(told, mean, deviation) - chance.log_density(told)

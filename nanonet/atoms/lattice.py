@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -30,7 +30,8 @@ class LatticeFit:
     Parameters
     ----------
     vectors
-        Primitive vectors as rows [Å], fitted without constraint: strain and shear of the whole are in them.
+        Those of the crystal's fine lattice as rows [Å], fitted without constraint: strain and shear of the
+        whole are in them.
     nodes
         (n, 3) whole numbers; of atoms that are not ``on`` the lattice without meaning.
     crystal
@@ -52,6 +53,12 @@ class LatticeFit:
         return float(abs(np.linalg.det(np.linalg.solve(self.crystal.primitive, self.vectors))) ** (1 / 3))
 
     @property
+    def lattice_constant_error(self) -> float:
+        """Standard deviation of the lattice constant [Å]."""
+        length = np.linalg.norm(self.crystal.primitive, axis=1).mean()
+        return float(np.sqrt((self.errors**2).mean()) / length)
+
+    @property
     def bond_length(self) -> float:
         """Mean distance of nearest neighbours [Å]."""
         return float(np.linalg.norm(self.crystal.steps @ self.vectors, axis=1).mean())
@@ -67,6 +74,27 @@ class LatticeFit:
         cubic = np.linalg.solve(self.crystal.primitive, self.vectors).T
         left, _, right = np.linalg.svd(cubic)
         return np.asarray(left @ right)
+
+    @property
+    def c_over_a(self) -> float:
+        """Of hcp, as fitted; the crystal's own of others."""
+        if self.crystal.structure != "hcp":
+            return self.crystal.c_over_a
+        length = np.linalg.norm(np.linalg.solve(self.crystal.primitive, self.vectors), axis=1)
+        return float(self.crystal.c_over_a * length[2] / length[:2].mean())
+
+    @property
+    def coordination(self) -> Int[np.ndarray, " n"]:
+        """Nearest neighbours of each atom's site in bulk; of atoms off the lattice the crystal's most."""
+        bulk = np.full(len(self.on), self.crystal.bulk_coordination)
+        bulk[self.on] = self.crystal.coordination(self.nodes[self.on])
+        return bulk
+
+    def among(self, count: int, which: Int[np.ndarray, " n"]) -> LatticeFit:
+        """Return the lattice of ``count`` atoms, of which these are those that it was fitted to."""
+        nodes, on = np.zeros((count, 3), dtype=np.int64), np.zeros(count, dtype=bool)
+        nodes[which], on[which] = self.nodes, self.on
+        return replace(self, nodes=nodes, on=on)
 
     def sites(self) -> Float[np.ndarray, "n 3"]:
         """Return the lattice points of the atoms, (x, y, z) in Å."""
@@ -130,7 +158,7 @@ def _best_rotation(
     order = np.argsort(bonds.first, kind="stable")
     starts = np.searchsorted(bonds.first[order], bonds.first)
     ends = np.searchsorted(bonds.first[order], bonds.first, side="right")
-    angles = np.arccos(np.clip(_unit(template) @ _unit(template[:1]).T, -1, 1))[:, 0]
+    angles = np.arccos(np.clip(_unit(template) @ _unit(template).T, -1, 1))
     best, found = -1.0, np.eye(3)
     for one in rng.integers(len(bonds.first), size=_TRIALS):
         other = order[rng.integers(starts[one], ends[one])]
@@ -138,10 +166,12 @@ def _best_rotation(
         angle = float(np.arccos(np.clip(_unit(pair[:1]) @ _unit(pair[1:]).T, -1, 1))[0, 0])
         if not 0.5 < angle < np.pi - 0.5:  # lines fix no rotation
             continue
-        like = int(np.abs(angles - angle).argmin())
-        if not 0.5 < angles[like] < np.pi - 0.5:
+        # Bonds of a crystal need not all be alike: any may be the one that was measured.
+        first = int(rng.integers(len(template)))
+        like = int(np.abs(angles[first] - angle).argmin())
+        if not 0.5 < angles[first, like] < np.pi - 0.5:
             continue
-        rotation = _frame(*pair) @ _frame(*template[[0, like]]).T
+        rotation = _frame(*pair) @ _frame(*template[[first, like]]).T
         off = np.min(np.linalg.norm(sample[:, None] - template @ rotation.T, axis=2), axis=1)
         score = float(np.exp(-((off / (0.12 * np.linalg.norm(template[0]))) ** 2)).sum())
         if score > best:
@@ -186,7 +216,7 @@ def _steps_of(
 def _on_positions(
     positions: Float[np.ndarray, "n 3"], bonds: _Bonds, vectors: Float[np.ndarray, "3 3"], crystal: Crystal
 ) -> LatticeFit | None:
-    nodes, on = _along_bonds(len(positions), bonds, vectors, crystal)
+    nodes, on = _on_sites(*_along_bonds(len(positions), bonds, vectors, crystal), crystal)
     if on.sum() < _LEAST:
         return None
     origin = np.zeros(3)
@@ -233,6 +263,16 @@ def _along_bonds(
     on = np.zeros(count, dtype=bool)
     on[order] = True
     return nodes, on
+
+
+def _on_sites(
+    nodes: Int[np.ndarray, "n 3"], on: Bool[np.ndarray, " n"], crystal: Crystal
+) -> tuple[Int[np.ndarray, "n 3"], Bool[np.ndarray, " n"]]:
+    """Return nodes counted from the point that puts most atoms onto sites, and which are on one."""
+    shifts = np.stack(np.meshgrid(*[np.arange(n) for n in crystal.period], indexing="ij"), -1).reshape(-1, 3)
+    counts = [int(crystal.allowed(nodes[on] + shift).sum()) for shift in shifts]
+    nodes = nodes + shifts[int(np.argmax(counts))]
+    return nodes, on & crystal.allowed(nodes)
 
 
 def _one_each(

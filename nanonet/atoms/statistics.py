@@ -1,21 +1,26 @@
-"""What atoms.csv and particle.csv say: of each atom, and of the particle."""
+"""What atoms.csv says of each atom."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from nanonet.atoms.agreement import largest_intensities, validation_correlations
 from nanonet.atoms.coordination import Coordination, coordination
 from nanonet.atoms.crystal import Crystal
-from nanonet.atoms.detect import Detected
-from nanonet.atoms.displacement import degree_of_isotropy, u_tensors
-from nanonet.atoms.strain import radial, strain_tensors
-from nanonet.records import AtomTable, Column, Table
+from nanonet.atoms.detected import Detected
+from nanonet.atoms.displacement import Displacements, degree_of_isotropy, of_likelihood, principal
+from nanonet.atoms.elements import elements, with_lighter_sites_told
+from nanonet.atoms.fit import Fit
+from nanonet.atoms.grains import grain_of
+from nanonet.atoms.penetration import depths
+from nanonet.atoms.scene import Scene
+from nanonet.atoms.strain import grain_strains
+from nanonet.records import AtomTable, Column
 
 _WITHOUT_LATTICE = 1.35
 """Bond lengths within which atoms without a lattice are neighbours: where glasses have fewest pairs."""
@@ -46,13 +51,24 @@ def _columns() -> tuple[Column, ...]:
         ("sigma_weight", "intensity·Å³", "its standard deviation"),
         ("u_iso_angstrom2", "Å²", "variance of the atom's image along any direction, fitted"),
         ("sigma_u_iso_angstrom2", "Å²", "its standard deviation"),
+        ("u_largest_angstrom2", "Å²", "largest eigenvalue of the U tensor: along the ellipsoid's long axis"),
+        ("u_middle_angstrom2", "Å²", "the next"),
+        ("u_smallest_angstrom2", "Å²", "the smallest"),
+        *[
+            (f"long_axis_{axis}", "", f"{axis} of the long axis, a unit vector in the map's axes")
+            for axis in _ROWS
+        ],
         ("degree_of_isotropy", "", "smallest over largest eigenvalue of the U tensor"),
         (
             "coordination_number",
             "",
             "neighbours nearer than half way to the lattice's second shell (1.35 bonds without a lattice)",
         ),
-        ("generalized_coordination_number", "", "sum of the neighbours' CN over that of the bulk crystal"),
+        (
+            "generalized_coordination_number",
+            "",
+            "sum over the neighbours of CN over that of the bulk crystal",
+        ),
         (
             "generalized_coordination_number_own_maximum",
             "",
@@ -67,14 +83,21 @@ def _columns() -> tuple[Column, ...]:
             "correlation of the map with that of the atoms, within half a bond length",
         ),
         ("radius_angstrom", "Å", "distance from the middle of the particle"),
-        ("on_lattice", "", "whether a chain of bonds joins it to the fitted lattice"),
+        (
+            "depth_angstrom",
+            "Å",
+            "distance to the nearest atom at the surface, which has at most 0.8 of the bulk's neighbours",
+        ),
+        ("on_lattice", "", "whether a chain of bonds joins it to a fitted lattice"),
+        ("grain", "", "number of that lattice in grains.csv, the largest first; -1 of none"),
         ("radial_strain", "", "strain along the line from the middle, relative to the fitted lattice"),
         ("bulk_radial_strain", "", "the same relative to the bulk crystal"),
     ]
     listed = [
         *places,
-        ("element", "", "chemical symbol, as it was given"),
-        ("probability", "", "that there is an atom"),
+        ("element", "", "chemical symbol; of several that were given the likeliest"),
+        ("element_probability", "", "that it is this element, by its site or its intensity"),
+        ("probability", "", "that there is an atom; empty where the detection gives none"),
         *errors,
         *rest,
         *strains,
@@ -88,47 +111,99 @@ ATOM_COLUMNS = _columns()
 
 @dataclass(frozen=True, kw_only=True)
 class AtomStatistics:
-    """The atoms of a particle as a table, their neighbours, and their U tensors (n, 3, 3) [Å²]."""
+    """The atoms of a particle as a table, their neighbours, and their U tensors (n, 3, 3) [Å²].
+
+    Parameters
+    ----------
+    bulk
+        (n,) neighbours that each would have in bulk.
+    """
 
     table: AtomTable
     near: Coordination
+    bulk: Int[np.ndarray, " n"]
     tensors: Float[np.ndarray, "n 3 3"]
 
 
-def atom_statistics(detected: Detected, crystal: Crystal, element: str) -> AtomStatistics:
-    """Return every statistic of every atom; what a lattice is needed for is NaN where there is none."""
+def atom_statistics(
+    detected: Detected,
+    crystal: Crystal,
+    displacements: Callable[[Scene, Fit], Displacements] = of_likelihood,
+) -> AtomStatistics:
+    """Return every statistic of every atom; what a lattice is needed for is NaN where there is none.
+
+    Parameters
+    ----------
+    displacements
+        How U is measured.
+    """
+    detected = with_lighter_sites_told(detected, crystal)
     atoms, lattice, scene = detected.fit.atoms, detected.lattice, detected.scene
     cutoff = _WITHOUT_LATTICE * crystal.bond_length if lattice is None else lattice.cutoff
-    near = coordination(atoms.positions, cutoff=cutoff, bulk=crystal.bulk_coordination)
-    tensors = u_tensors(scene, detected.fit)
-    bright = largest_intensities(scene.density, atoms, scene.voxel_size)
+    bulk = bulk_coordination(detected, crystal)
+    near = coordination(atoms.positions, cutoff=cutoff, bulk=bulk)
+    u = displacements(scene, detected.fit)
     values: dict[str, object] = {
         **_by_axis("{}_angstrom", atoms.positions),
-        "element": element,
+        **_elements(detected, crystal),
         "probability": detected.probability,
         **_by_axis("sigma_{}_angstrom", detected.fit.position_errors),
         "score": detected.scores,
         "weight": atoms.weights,
         "sigma_weight": np.sqrt(detected.fit.covariances[:, 0, 0]),
-        "u_iso_angstrom2": atoms.u_iso,
-        "sigma_u_iso_angstrom2": np.sqrt(detected.fit.covariances[:, 4, 4]),
-        "degree_of_isotropy": degree_of_isotropy(tensors),
+        **_shape(u),
         "coordination_number": near.number,
         "generalized_coordination_number": near.generalized,
         "generalized_coordination_number_own_maximum": near.generalized_own_maximum,
         "bond_length_angstrom": near.bond_length,
+        **_intensities(detected, crystal),
+        "radius_angstrom": np.linalg.norm(atoms.positions - atoms.positions.mean(axis=0), axis=1),
+        "depth_angstrom": depths(atoms.positions, near.number, bulk),
+        "on_lattice": grain_of(detected.grains, len(atoms)) >= 0,
+        "grain": grain_of(detected.grains, len(atoms)),
+        **_strains(detected, crystal, near),
+    }
+    data = pd.DataFrame(values)
+    table = AtomTable(data=data, columns=ATOM_COLUMNS)
+    return AtomStatistics(table=table, near=near, bulk=bulk, tensors=u.tensors)
+
+
+def bulk_coordination(detected: Detected, crystal: Crystal) -> Int[np.ndarray, " n"]:
+    """Return the neighbours that each atom would have in bulk; of atoms on no lattice the crystal's most."""
+    bulk = np.full(len(detected.fit.atoms), crystal.bulk_coordination)
+    for grain in detected.grains:
+        bulk[grain.on] = grain.coordination[grain.on]
+    return bulk
+
+
+def _elements(detected: Detected, crystal: Crystal) -> Mapping[str, object]:
+    found = elements(detected, crystal)
+    return {"element": list(found.symbols), "element_probability": found.probability}
+
+
+def _shape(u: Displacements) -> Mapping[str, np.ndarray]:
+    values, long = principal(u.tensors)
+    sizes = dict(zip(("largest", "middle", "smallest"), values.T, strict=True))
+    return {
+        "u_iso_angstrom2": u.u_iso,
+        "sigma_u_iso_angstrom2": u.sigma_u_iso,
+        **{f"u_{size}_angstrom2": column for size, column in sizes.items()},
+        **_by_axis("long_axis_{}", long),
+        "degree_of_isotropy": degree_of_isotropy(u.tensors),
+        **{f"u_{name}_angstrom2": u.tensors[:, i, j] for name, i, j in _TENSOR},
+    }
+
+
+def _intensities(detected: Detected, crystal: Crystal) -> Mapping[str, np.ndarray]:
+    atoms, scene = detected.fit.atoms, detected.scene
+    bright = largest_intensities(scene.density, atoms, scene.voxel_size)
+    return {
         "max_intensity": bright,
         "max_intensity_z_score": (bright - bright.mean()) / max(float(bright.std()), 1e-30),
         "validation_correlation": validation_correlations(
             scene.density, atoms, scene.voxel_size, radius=crystal.bond_length / 2
         ),
-        "radius_angstrom": np.linalg.norm(atoms.positions - atoms.positions.mean(axis=0), axis=1),
-        "on_lattice": np.zeros(len(atoms), dtype=bool) if lattice is None else lattice.on,
-        **_strains(detected, crystal, near),
-        **{f"u_{name}_angstrom2": tensors[:, i, j] for name, i, j in _TENSOR},
     }
-    data = pd.DataFrame(values)
-    return AtomStatistics(table=AtomTable(data=data, columns=ATOM_COLUMNS), near=near, tensors=tensors)
 
 
 def _by_axis(name: str, values: Float[np.ndarray, "n 3"]) -> Mapping[str, Float[np.ndarray, " n"]]:
@@ -136,73 +211,10 @@ def _by_axis(name: str, values: Float[np.ndarray, "n 3"]) -> Mapping[str, Float[
 
 
 def _strains(detected: Detected, crystal: Crystal, near: Coordination) -> Mapping[str, np.ndarray]:
-    atoms, lattice = detected.fit.atoms, detected.lattice
+    positions = detected.fit.atoms.positions
     found: dict[str, np.ndarray] = {}
     for prefix, edge in (("", None), ("bulk_", crystal.lattice_constant)):
-        if lattice is None:
-            strain = np.full((len(atoms), 3, 3), np.nan)
-            along = np.full(len(atoms), np.nan)
-        else:
-            strain = strain_tensors(atoms.positions, lattice, near, lattice_constant=edge)
-            along = radial(strain, atoms.positions, lattice)
+        strain, along = grain_strains(positions, detected.grains, near, lattice_constant=edge)
         found |= {f"{prefix}radial_strain": along}
         found |= {f"{prefix}strain_{name}": strain[:, i, j] for name, i, j in _TENSOR}
     return found
-
-
-class AtomicParticleTable(Table):
-    """particle.csv: the summary of a particle, in one row."""
-
-    stem = "particle"
-
-
-PARTICLE_COLUMNS = (
-    Column(name="element", unit="", meaning="chemical symbol, as it was given"),
-    Column(name="atoms", unit="", meaning="number of atoms found"),
-    Column(name="expected_atoms", unit="", meaning="sum of their probabilities"),
-    Column(name="structure", unit="", meaning="lattice that was fitted; empty where the atoms have none"),
-    Column(name="share_on_lattice", unit="", meaning="atoms joined to it by bonds"),
-    Column(name="lattice_constant_angstrom", unit="Å", meaning="edge of a cube of the fitted cell's volume"),
-    Column(name="sigma_lattice_constant_angstrom", unit="Å", meaning="its standard deviation"),
-    Column(name="lattice_strain", unit="", meaning="lattice constant over that of the bulk crystal, less 1"),
-    Column(name="neighbour_cutoff_angstrom", unit="Å", meaning="up to which atoms are neighbours"),
-    Column(name="diameter_nm", unit="nm", meaning="largest distance of two atoms, and a bond length"),
-    Column(name="core_ratio", unit="", meaning="share of atoms with all neighbours of the bulk crystal"),
-    Column(name="bond_length_angstrom", unit="Å", meaning="mean distance of neighbours"),
-    Column(name="u_iso_core_angstrom2", unit="Å²", meaning="mean U of the atoms with all neighbours"),
-    Column(name="u_iso_surface_angstrom2", unit="Å²", meaning="mean U of the others"),
-    Column(name="sigma_position_angstrom", unit="Å", meaning="root mean square error of a position"),
-    Column(
-        name="validation_correlation", unit="", meaning="mean over the atoms, of the map with that of atoms"
-    ),
-)
-
-
-def particle_statistics(found: AtomStatistics, detected: Detected, crystal: Crystal) -> AtomicParticleTable:
-    """Return the summary of a particle."""
-    from scipy.spatial import ConvexHull, distance
-
-    data, lattice, positions = found.table.data, detected.lattice, detected.fit.atoms.positions
-    hull = positions[ConvexHull(positions).vertices] if len(positions) > 8 else positions
-    core = data["coordination_number"] >= crystal.bulk_coordination
-    edge = np.nan if lattice is None else lattice.lattice_constant
-    error = np.nan if lattice is None else float(np.sqrt((lattice.errors**2).mean()) / crystal.shells[0])
-    row = {
-        "element": data["element"].iloc[0],
-        "atoms": len(data),
-        "expected_atoms": data["probability"].sum(),
-        "structure": None if lattice is None else crystal.structure,
-        "share_on_lattice": data["on_lattice"].mean(),
-        "lattice_constant_angstrom": edge,
-        "sigma_lattice_constant_angstrom": error,
-        "lattice_strain": edge / crystal.lattice_constant - 1,
-        "neighbour_cutoff_angstrom": found.near.cutoff,
-        "diameter_nm": (distance.pdist(hull).max(initial=0.0) + crystal.bond_length) / 10,
-        "core_ratio": core.mean(),
-        "bond_length_angstrom": data["bond_length_angstrom"].mean(),
-        "u_iso_core_angstrom2": data.loc[core, "u_iso_angstrom2"].mean(),
-        "u_iso_surface_angstrom2": data.loc[~core, "u_iso_angstrom2"].mean(),
-        "sigma_position_angstrom": float(np.sqrt((detected.fit.position_errors**2).sum(axis=1).mean())),
-        "validation_correlation": data["validation_correlation"].mean(),
-    }
-    return AtomicParticleTable(data=pd.DataFrame([row]), columns=PARTICLE_COLUMNS)

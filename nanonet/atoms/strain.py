@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 
@@ -55,6 +57,23 @@ def strain_tensors(
     axes = lattice.rotation
     found[good] = axes.T @ (stretched - np.eye(3)) @ axes
     return found
+
+
+def grain_strains(
+    positions: Float[np.ndarray, "n 3"],
+    grains: Sequence[LatticeFit],
+    near: Coordination,
+    *,
+    lattice_constant: float | None = None,
+) -> tuple[Float[np.ndarray, "n 3 3"], Float[np.ndarray, " n"]]:
+    """Return strain tensor and radial strain of each atom, relative to its own grain, in its grain's axes."""
+    tensors = np.full((len(positions), 3, 3), np.nan)
+    along = np.full(len(positions), np.nan)
+    for grain in grains:
+        strain = strain_tensors(positions, grain, near, lattice_constant=lattice_constant)
+        tensors[grain.on] = strain[grain.on]
+        along[grain.on] = radial(strain, positions, grain)[grain.on]
+    return tensors, along
 
 
 def radial(

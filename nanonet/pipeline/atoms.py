@@ -6,25 +6,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from nanonet.atoms.crystal import Crystal, crystal_of
-from nanonet.atoms.detect import Detected
-from nanonet.atoms.statistics import AtomStatistics, atom_statistics, particle_statistics
+from nanonet.atoms.detected import Detected
+from nanonet.atoms.displacement import Displacements
+from nanonet.atoms.elements import with_lighter_sites_told
+from nanonet.atoms.fit import Fit
+from nanonet.atoms.hidden import shell_table
+from nanonet.atoms.particle_summary import grain_table, particle_statistics
+from nanonet.atoms.penetration import penetration_table, penetrations
+from nanonet.atoms.scene import Scene
+from nanonet.atoms.statistics import atom_statistics
 from nanonet.io.read_map import read_map, volume_of
-from nanonet.io.writers.atoms import write_extxyz, write_pdb
+from nanonet.pipeline.atoms_figures import penetration_figures, search_figures
+from nanonet.pipeline.atoms_files import write_maps, write_models
+from nanonet.pipeline.atoms_said import atom_estimates, atom_warnings
 from nanonet.pipeline.conclusion import Conclusion, Found
-from nanonet.records import Estimate, FrameResult, InputError, Micrograph, Series, Volume
+from nanonet.records import FrameResult, InputError, Micrograph, Series, Volume
 from nanonet.report.atom_figures import atom_figures
-
-if TYPE_CHECKING:
-    from ase import Atoms as AseAtoms
-
-_NINETY = 1.645
-"""Standard deviations on either side of a 90 % interval."""
-_FEW = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +37,12 @@ class Atoms:
     ----------
     detect
         Finds the atoms of a map.
+    displacements
+        Measures U.
     element
-        Chemical symbol.
+        Chemical symbol; of ions the formula, cation first (CeO2), of alloys all elements (PtNi).
     structure, lattice_constant
-        fcc, bcc or sc, and Å; None takes what the element is in bulk.
+        fcc, bcc, sc, hcp, diamond, rocksalt or fluorite, and Å; None takes what the element is in bulk.
     half_maps
         Two files that the noise is taken of; None without.
 
@@ -50,6 +54,7 @@ class Atoms:
 
     name: ClassVar[str] = "atoms"
     detect: Callable[[Volume, Crystal], Detected]
+    displacements: Callable[[Scene, Fit], Displacements]
     element: str
     structure: str | None = None
     lattice_constant: float | None = None
@@ -78,14 +83,27 @@ class Atoms:
         """Find the atoms of the map, and say what they are like."""
         volume = volume_of(found.series, self._halves(found.series))
         detected = self.detect(volume, self.crystal)
-        statistics = atom_statistics(detected, self.crystal, self.element)
-        particle = particle_statistics(statistics, detected, self.crystal)
+        detected = with_lighter_sites_told(detected, self.crystal)
+        statistics = atom_statistics(detected, self.crystal, self.displacements)
+        table = statistics.table
+        deep = penetrations(table.data, np.random.default_rng(0))
+        shells = shell_table(detected)
         return Conclusion(
-            tables=(statistics.table, particle),
-            estimates=_estimates(statistics, detected, self.crystal),
-            figures=atom_figures(statistics.table, volume, self.crystal.bulk_coordination),
-            warnings=_warnings(detected),
-            writers=(partial(_write_models, self.element, statistics, detected),),
+            tables=(
+                table,
+                particle_statistics(statistics, detected, self.crystal),
+                grain_table(detected),
+                penetration_table(deep),
+                shells,
+            ),
+            estimates=atom_estimates(statistics, detected, self.crystal),
+            figures=(
+                *atom_figures(table, volume, self.crystal.bulk_coordination),
+                *penetration_figures(table.data, deep),
+                *search_figures(detected, shells),
+            ),
+            warnings=atom_warnings(statistics, detected, self.crystal),
+            writers=(partial(write_models, statistics, detected), partial(write_maps, detected)),
             sections=True,
         )
 
@@ -95,89 +113,3 @@ class Atoms:
             return None
         size = series.pixel_size
         return read_map(first, pixel_size=size), read_map(second, pixel_size=size)
-
-
-def _write_models(element: str, statistics: AtomStatistics, detected: Detected, folder: Path) -> None:
-    """Write atoms.extxyz with all statistics, and atoms.pdb with B and U, at the positions of atoms.csv."""
-    model = _model(element, detected)
-    write_extxyz(folder / "atoms.extxyz", model, statistics.table)
-    u = statistics.tensors
-    six = np.stack([u[:, i, j] for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))], axis=1)
-    write_pdb(folder / "atoms.pdb", model, 8 * np.pi**2 * detected.fit.atoms.u_iso, six)
-
-
-def _model(element: str, detected: Detected) -> AseAtoms:
-    from ase import Atoms as AseAtoms
-
-    return AseAtoms(element * len(detected.fit.atoms), positions=detected.fit.atoms.positions)
-
-
-def _estimates(found: AtomStatistics, detected: Detected, crystal: Crystal) -> tuple[Estimate, ...]:
-    data, p = found.table.data, detected.probability
-    spread = _NINETY * float(np.sqrt((p * (1 - p)).sum()))
-    count = float(len(p))
-    core = data["coordination_number"] >= crystal.bulk_coordination
-    numbers = [
-        Estimate(
-            name="atoms",
-            value=count,
-            low=float(p.sum()) - spread,
-            high=max(count, float(p.sum()) + spread),
-            note="by the probability of each that is kept; those that the noise hides are not counted",
-        ),
-        Estimate(
-            name="position error",
-            value=float(np.sqrt((detected.fit.position_errors**2).sum(axis=1).mean())),
-            unit="Å",
-            note="root mean square, by the Fisher information",
-        ),
-        Estimate(name="core atoms", value=float(core.mean()), unit="share", note="with all neighbours"),
-    ]
-    if core.any():
-        u_iso = detected.fit.atoms.u_iso[core.to_numpy()]
-        error = _NINETY * float(u_iso.std()) / np.sqrt(len(u_iso))
-        middle = float(u_iso.mean())
-        numbers.append(
-            Estimate(name="U of the core", value=middle, low=middle - error, high=middle + error, unit="Å²")
-        )
-    if detected.lattice is not None:
-        numbers += _lattice_estimates(detected, crystal)
-    return tuple(numbers)
-
-
-def _lattice_estimates(detected: Detected, crystal: Crystal) -> list[Estimate]:
-    assert detected.lattice is not None
-    edge = detected.lattice.lattice_constant
-    error = _NINETY * float(np.sqrt((detected.lattice.errors**2).mean()) / crystal.shells[0])
-    bulk = crystal.lattice_constant
-    return [
-        Estimate(
-            name="lattice constant",
-            value=edge,
-            low=edge - error,
-            high=edge + error,
-            unit="Å",
-            note=f"{crystal.structure}, of a cube of the fitted cell's volume",
-        ),
-        Estimate(
-            name="lattice strain",
-            value=100 * (edge / bulk - 1),
-            low=100 * ((edge - error) / bulk - 1),
-            high=100 * ((edge + error) / bulk - 1),
-            unit="%",
-            note=f"relative to {bulk:g} Å in bulk; the voxel size's own error is not in the interval",
-        ),
-    ]
-
-
-def _warnings(detected: Detected) -> tuple[str, ...]:
-    said = []
-    if detected.lattice is None:
-        said.append(
-            "the atoms lie on no lattice of this crystal: no strain, and none were sought by their neighbours"
-        )
-    elif (off := int((~detected.lattice.on).sum())) > 0.1 * len(detected.probability):
-        said.append(f"{off} of {len(detected.probability)} atoms are not on the lattice: a second grain?")
-    if len(detected.probability) < _FEW:
-        said.append(f"only {len(detected.probability)} atoms were found")
-    return tuple(said)

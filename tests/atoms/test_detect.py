@@ -9,7 +9,8 @@ from scipy.spatial import cKDTree
 from nanonet.atoms.coordination import coordination
 from nanonet.atoms.crystal import crystal_of
 from nanonet.atoms.detect import Detection, detect
-from nanonet.atoms.statistics import atom_statistics, particle_statistics
+from nanonet.atoms.particle_summary import particle_statistics
+from nanonet.atoms.statistics import atom_statistics
 from nanonet.records import InputError, Volume
 
 PT = crystal_of("Pt")
@@ -37,7 +38,7 @@ def test_errors_and_u_are_right(noisy, particle) -> None:
 
 
 def test_statistics_of_a_perfect_particle(noisy, particle) -> None:
-    found = atom_statistics(noisy, PT, "Pt")
+    found = atom_statistics(noisy, PT)
     data = found.table.data
     _, nearest = cKDTree(particle.atoms.positions).query(noisy.fit.atoms.positions)
     true = coordination(particle.atoms.positions, cutoff=3.4, bulk=12)
