@@ -142,14 +142,14 @@ def _round(
         view = found.score.argmax(1)
     else:
         view = _improved(found.score, _nearest(poses, directions, group), rng)
-    return found.poses(view, poses).levelled(), noise
+    return found.poses(view, poses).levelled(poses), noise
 
 
 def _ended(seen: Spectra, poses: Poses, noise: Float[Tensor, " k"], point_group: str) -> Climbed:
     density = small_map(seen, poses, point_group, noise)
     grid = fourier_grid.to_grid(density, fourier_grid.grid_side(seen.highest))
-    poses, left = polish(grid, seen.whole(), poses, noise, steps=_POLISHED)
-    return Climbed(poses.levelled(), density, left.mean(0), _likelihood(left, seen.whole()))
+    found, left = polish(grid, seen.whole(), poses, noise, steps=_POLISHED)
+    return Climbed(found.levelled(poses), density, left.mean(0), _likelihood(left, seen.whole()))
 
 
 def _likelihood(left: Float[Tensor, "n k"], spectra: Spectra) -> float:

@@ -11,6 +11,8 @@ there too large: by 3 % where a particle is as wide as half of the cube.
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
@@ -24,11 +26,17 @@ def grid_side(highest: int) -> int:
     return 2 * (OVERSAMPLING * highest + 1) + 1
 
 
-def window(side: int, *, of: int | None = None) -> Float[Tensor, "z y x"]:
-    """Return what interpolation multiplies a map of ``side`` voxels by; ``of`` is n where that differs."""
-    ticks = torch.arange(side) - side // 2
-    line = torch.sinc(ticks / (OVERSAMPLING * (of or side))) ** 2
+@cache
+def window(side: int) -> Float[Tensor, "z y x"]:
+    """Return what interpolation multiplies a map of ``side`` voxels by."""
+    line = line_window(side)
     return line[:, None, None] * line[:, None] * line
+
+
+def line_window(side: int) -> Float[Tensor, " x"]:
+    """Return the same along one axis."""
+    line: Tensor = torch.sinc((torch.arange(side) - side // 2) / (OVERSAMPLING * side)) ** 2
+    return line
 
 
 def to_grid(density: Float[Tensor, "z y x"], side: int) -> Complex[Tensor, "kz ky kx"]:
@@ -37,40 +45,48 @@ def to_grid(density: Float[Tensor, "z y x"], side: int) -> Complex[Tensor, "kz k
     Frequencies beyond the map's own are 0.
     """
     n = density.shape[0]
-    whole = _centred_transform(density / window(n).to(density), n)
-    return _resized(whole, side)
+    size = OVERSAMPLING * n
+    padded = density.new_zeros((size, size, size))
+    at = wrapped(n, size)
+    padded[at[:, None, None], at[:, None], at] = density / window(n).to(density)
+    # The unpaired highest frequency of an even side is left out.
+    half = min((size - 1) // 2, side // 2)
+    near = wrapped(2 * half + 1, size)
+    right = torch.fft.rfftn(padded)[..., : half + 1].index_select(0, near).index_select(1, near)
+    grid: Tensor = right.new_zeros((side, side, side))
+    middle = side // 2
+    block = slice(middle - half, middle + half + 1)
+    grid[block, block, middle : middle + half + 1] = right
+    grid[block, block, middle - half : middle] = right[..., 1:].flip((0, 1, 2)).conj()
+    return grid
 
 
 def from_grid(grid: Complex[Tensor, "kz ky kx"], n: int) -> Float[Tensor, "z y x"]:
     """Return the adjoint of `to_grid`."""
+    middle = grid.shape[0] // 2
+    mate = grid[..., : middle + 1].flip((0, 1, 2)).conj()
+    return from_half_grid(0.5 * (grid[..., middle:] + mate), n)
+
+
+def from_half_grid(grid: Complex[Tensor, "kz ky hx"], n: int) -> Float[Tensor, "z y x"]:
+    """Return the adjoint for a grid from kx = 0 on, whose other half is conjugate."""
     size = OVERSAMPLING * n
-    whole = _resized(grid, size)
-    spectrum = torch.fft.ifftshift(whole)
-    padded = torch.fft.fftshift(torch.fft.ifftn(spectrum, norm="forward").real)
-    start = size // 2 - n // 2
-    inner = padded[start : start + n, start : start + n, start : start + n]
+    half = min((size - 1) // 2, grid.shape[2] - 1)
+    middle = grid.shape[0] // 2
+    block = slice(middle - half, middle + half + 1)
+    spectrum = grid.new_zeros((size, size, size // 2 + 1))
+    near = wrapped(2 * half + 1, size)
+    spectrum[near[:, None], near, : half + 1] = grid[block, block, : half + 1]
+    padded = torch.fft.irfftn(spectrum, s=(size, size, size), norm="forward")
+    at = wrapped(n, size)
+    inner = padded.index_select(0, at).index_select(1, at).index_select(2, at)
     density: Tensor = inner / window(n).to(inner)
     return density
 
 
-def _centred_transform(density: Float[Tensor, "z y x"], n: int) -> Complex[Tensor, "kz ky kx"]:
-    size = OVERSAMPLING * n
-    padded = density.new_zeros((size, size, size))
-    start = size // 2 - n // 2
-    padded[start : start + n, start : start + n, start : start + n] = density
-    spectrum: Tensor = torch.fft.fftshift(torch.fft.fftn(torch.fft.ifftshift(padded)))
-    return spectrum
-
-
-def _resized(spectrum: Complex[Tensor, "z y x"], side: int) -> Complex[Tensor, "kz ky kx"]:
-    """Crop or pad a centred spectrum; the unpaired highest frequency of an even side is left out."""
-    old = spectrum.shape[0]
-    half = min((old - 1) // 2, (side - 1) // 2)
-    new = spectrum.new_zeros((side, side, side))
-    there = slice(side // 2 - half, side // 2 + half + 1)
-    here = slice(old // 2 - half, old // 2 + half + 1)
-    new[there, there, there] = spectrum[here, here, here]
-    return new
+def wrapped(count: int, size: int) -> Int[Tensor, " n"]:
+    """Return where as many points about the origin are among ``size`` that begin with it."""
+    return (torch.arange(count) - count // 2) % size
 
 
 def read(grid: Complex[Tensor, "kz ky kx"], frequencies: Float[Tensor, "*p 3"]) -> Complex[Tensor, "*p"]:

@@ -8,7 +8,8 @@ sums, which costs nothing; only the others add spectra more than once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from nanonet.reconstruct.images import Spectra
 from nanonet.reconstruct.point_group import factors, on_grid_and_rest, operations
 from nanonet.reconstruct.poses import Poses
 from nanonet.reconstruct.project import in_particle
+from nanonet.reconstruct.rotation_grid import super_fibonacci
 
 _MOST_POINTS = 1_000_000
 _FLOOR = 1e-3
@@ -29,9 +31,12 @@ _LEAST_RATIO = 1e-3
 
 @dataclass(frozen=True)
 class Sums:
-    """Weighted spectra and their weights on a Fourier grid: (channel, z, y, x): real, imaginary, weight."""
+    """Weighted spectra and their weights on the half of a Fourier grid from kx = 0 on.
 
-    grid: Float[Tensor, "3 kz ky kx"]
+    Its channels are real part, imaginary part and weight; the other half is conjugate.
+    """
+
+    grid: Float[Tensor, "3 kz ky hx"]
     side: int
 
     def plus(self, other: Sums) -> Sums:
@@ -51,7 +56,10 @@ def add_up(
     chosen
         (n,) weight of each particle; None is 1.
     """
-    on_grid, rest = on_grid_and_rest(operations(point_group))
+    on_grid, rest = _parts(point_group)
+    if point_group == "K":
+        # Rotations spread evenly, and those of I of each, stand for all.
+        poses = replace(poses, rotations=_spread(len(spectra)))
     highest = spectra.highest
     side = fourier_grid.grid_side(highest)
     grid = torch.zeros((3, side, side, side))
@@ -73,14 +81,30 @@ def add_up(
 
 
 def _symmetrised(
-    grid: Float[Tensor, "3 kz ky kx"], on_grid: Float[np.ndarray, "h 3 3"]
-) -> Float[Tensor, "3 kz ky kx"]:
-    """Return the sum over rotations that map the grid to itself, and over conjugate frequencies."""
-    for factor in factors(on_grid):
+    grid: Float[Tensor, "3 kz ky kx"], on_grid: list[Float[np.ndarray, "f 3 3"]]
+) -> Float[Tensor, "3 kz ky hx"]:
+    """Return half of the sum over rotations that map the grid to itself, and over conjugate frequencies."""
+    for factor in on_grid:
         grid = sum((_turned(grid, rotation) for rotation in factor[1:]), start=_turned(grid, factor[0]))
-    mate = grid.flip((1, 2, 3))
-    mate[1].neg_()
-    return grid + mate
+    middle = grid.shape[-1] // 2
+    half = grid[..., : middle + 1].flip((1, 2, 3))
+    half[1].neg_()
+    return half.add_(grid[..., middle:])
+
+
+@lru_cache(maxsize=8)
+def _spread(count: int) -> Float[Tensor, "n 3 3"]:
+    step = (8 * np.pi**2 / count) ** (1 / 3)
+    return torch.as_tensor(super_fibonacci(step), dtype=torch.float32)
+
+
+@cache
+def _parts(
+    point_group: str,
+) -> tuple[list[Float[np.ndarray, "f 3 3"]], Float[np.ndarray, "c 3 3"]]:
+    """Return factors of the rotations that map the grid to itself, and what is left of the group."""
+    on_grid, rest = on_grid_and_rest(operations(point_group))
+    return factors(on_grid), rest
 
 
 def _turned(
@@ -100,12 +124,12 @@ def signal_to_noise(sums: Sums, highest: int) -> Float[Tensor, " k"]:
 
     Without signal the squares of the sums are, on average, their weights.
     """
-    shell = _shells(sums.grid.shape[-1])
-    inside = (shell <= highest) & (sums.grid[2] > 0)
-    index, rows = shell[inside], sums.grid[:, inside]
-    power = (rows[0] ** 2 + rows[1] ** 2) / rows[2]
-    number = torch.bincount(index, minlength=highest + 1).clamp_min(1)
-    return torch.zeros(highest + 1).index_add_(0, index, power) / number - 1.0
+    shell = _shells(sums.grid.shape[1]).clamp_max(highest + 1)
+    real, imaginary, weight = sums.grid
+    there = weight > 0
+    power = torch.where(there, (real**2 + imaginary**2) / weight, 0.0)
+    total, number = (_by_shell(one, shell, highest) for one in (power, there.float()))
+    return total / number.clamp_min(1) - 1.0
 
 
 def solve(sums: Sums, n: int, ratio: Float[Tensor, " k"]) -> Float[Tensor, "n n n"]:
@@ -120,22 +144,28 @@ def solve(sums: Sums, n: int, ratio: Float[Tensor, " k"]) -> Float[Tensor, "n n 
         added to the weights. What lies beyond is 0.
     """
     highest = len(ratio) - 1
-    shell = _shells(sums.grid.shape[-1])
-    inside = shell <= highest
-    index, rows = shell[inside], sums.grid[:, inside]
-    total = torch.zeros(highest + 1).index_add_(0, index, rows[2])
-    mean = total / torch.bincount(index, minlength=highest + 1).clamp_min(1)
+    shell = _shells(sums.grid.shape[1]).clamp_max(highest + 1)
+    weight = sums.grid[2]
+    mean = _by_shell(weight, shell, highest) / _by_shell(torch.ones_like(weight), shell, highest).clamp_min(1)
     held = mean * (_FLOOR + 1.0 / ratio.clamp_min(_LEAST_RATIO))
-    quotient = rows[:2] / (rows[2] + held[index]).clamp_min(1e-20)
-    grid = torch.zeros((2, *shell.shape))
-    grid[:, inside] = quotient
-    return (
-        fourier_grid.from_grid(torch.complex(grid[0], grid[1]), n)
-        / (fourier_grid.OVERSAMPLING * sums.side) ** 3
-    )
+    beyond = torch.full((1,), torch.inf)
+    whole = (weight + torch.cat([held, beyond])[shell]).clamp_min(1e-20)
+    grid = torch.complex(sums.grid[0] / whole, sums.grid[1] / whole)
+    return fourier_grid.from_half_grid(grid, n) / (fourier_grid.OVERSAMPLING * sums.side) ** 3
 
 
-def _shells(side: int) -> Int[Tensor, "kz ky kx"]:
+def _by_shell(
+    values: Float[Tensor, "kz ky hx"], shell: Int[Tensor, "kz ky hx"], highest: int
+) -> Float[Tensor, " k"]:
+    total = torch.bincount(shell.reshape(-1), values.reshape(-1), minlength=highest + 2)
+    return total[: highest + 1].float()
+
+
+@lru_cache(maxsize=8)
+def _shells(side: int) -> Int[Tensor, "kz ky hx"]:
+    return (_radii(side) / fourier_grid.OVERSAMPLING).round().long()
+
+
+def _radii(side: int) -> Float[Tensor, "kz ky hx"]:
     square = (torch.arange(side) - side // 2).square()
-    radius = (square[:, None, None] + square[:, None] + square).sqrt() / fourier_grid.OVERSAMPLING
-    return radius.round().long()
+    return (square[:, None, None] + square[:, None] + square[side // 2 :]).float().sqrt()

@@ -69,13 +69,14 @@ def likeness(one: Reconstruction, other: Reconstruction) -> Likeness:
             f"{b.density.shape} of {b.voxel_size:g} Å"
         )
     first, second = _gyration(a.density), _gyration(b.density)
-    highest = int(np.clip(min(_agreed(one), _agreed(other)), *_SHELLS))
+    field = len(a.density) * a.voxel_size
+    highest = int(np.clip(field * min(_agreed(one), _agreed(other)), *_SHELLS))
     wanted = torch.as_tensor(np.asarray(a.density, dtype=np.float32))
     scaled = torch.as_tensor(_resized(b.density, second / first))
     group = one.point_group if one.point_group == other.point_group else "C1"
     frame = align(wanted, scaled, group, highest=highest)
     curve = shell_correlation(wanted.numpy(), turned(scaled, frame).numpy(), a.voxel_size)
-    halves = min(_mean(each, highest) for each in (one, other))
+    halves = min(_mean(each, highest / field) for each in (one, other))
     return Likeness(
         agreement=float(curve.correlation[:highest].mean()),
         halves=halves,
@@ -88,14 +89,18 @@ def _gyration(density: Float[np.ndarray, "n n n"]) -> float:
     return float(np.sqrt((density * distances(len(density)) ** 2).sum() / density.sum()))
 
 
-def _agreed(found: Reconstruction) -> int:
-    """Return the last shell before half maps agree by less than a half."""
-    below = found.agreement.fsc.correlation < _HALF
-    return int(np.argmax(np.append(below, True)))
+def _agreed(found: Reconstruction) -> float:
+    """Return the last frequency [1/Å] before half maps agree by less than a half; 0 where none is."""
+    curve = found.agreement.fsc
+    agreed = np.cumprod(curve.correlation >= _HALF) * curve.frequency
+    return float(agreed.max())
 
 
-def _mean(found: Reconstruction, highest: int) -> float:
-    return float(found.agreement.fsc.correlation[:highest].mean())
+def _mean(found: Reconstruction, highest: float) -> float:
+    """Return the mean agreement of half maps up to a frequency [1/Å]."""
+    curve = found.agreement.fsc
+    near = curve.frequency <= max(highest, curve.frequency[0]) + 1e-9
+    return float(curve.correlation[near].mean())
 
 
 def _resized(density: Float[np.ndarray, "n n n"], size: float) -> Float[np.ndarray, "n n n"]:

@@ -2,8 +2,8 @@
 
 Cn turns about z. Dn turns about z too, and has a twofold axis along x. T has twofold axes along x, y and z,
 O fourfold ones there; I has twofold ones there, and fivefold axes at (0, ±1, ±φ) or (0, ±φ, ±1) and cyclic,
-as `scipy.spatial.transform.Rotation.create_group` sets it. A map stands in these axes with the origin,
-pixel n // 2, as its centre.
+as `scipy.spatial.transform.Rotation.create_group` sets it. K is the group of a ball, all rotations. A map
+stands in these axes with the origin, pixel n // 2, as its centre.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ from nanonet.records import InputError
 _STEP = np.deg2rad(6.0)  # of what is tried where an axis leaves an angle free
 _STEP_SO3 = np.deg2rad(12.0)  # where nothing is fixed
 _ON_GRID = 1e-9
-CUBIC = ("T", "O", "I")
+CUBIC = ("T", "O", "I", "K")
 """Groups whose bodies have the same radius of gyration seen from everywhere."""
 
 
+@cache
 def operations(point_group: str) -> Float[np.ndarray, "g 3 3"]:
     """Return the rotations of a point group, the identity first.
 
     Parameters
     ----------
     point_group
-        C1, Cn, Dn (n from 2), T, O or I.
+        C1, Cn, Dn (n from 2), T, O, I or K; of all rotations, K, those of I stand for the rest.
 
     Raises
     ------
     InputError
         If it is none of these.
     """
-    if not re.fullmatch(r"[TOI]|C[1-9]\d?|D[2-9]|D[1-9]\d", point_group):
-        raise InputError(f"point_group must be C1, Cn, Dn, T, O or I, as C4, D2 or O; got {point_group!r}")
-    matrices = Rotation.create_group(point_group).as_matrix()
+    if not re.fullmatch(r"[TOIK]|C[1-9]\d?|D[2-9]|D[1-9]\d", point_group):
+        raise InputError(f"point_group must be C1, Cn, Dn, T, O, I or K, as C4, D2 or O; got {point_group!r}")
+    matrices = Rotation.create_group("I" if point_group == "K" else point_group).as_matrix()
     return np.asarray(matrices[np.argsort(-np.trace(matrices, axis1=1, axis2=2), kind="stable")])
 
 

@@ -70,7 +70,9 @@ def _polished(
     fit_size: bool,
 ) -> tuple[Poses, Float[Tensor, "n k"]]:
     weight = 1.0 / noise[spectra.shell]
-    poses = _scaled(grid, spectra, poses, weight)
+    poses, difference = _scaled(grid, spectra, poses, weight)
+    if not steps:
+        return poses, _by_shell(difference, spectra)
     fit = _Fit(grid, spectra, poses, weight, fit_size)
     damping = torch.full((len(poses),), _DAMPING[0])
     for _ in range(steps):
@@ -78,18 +80,20 @@ def _polished(
         better = tried.cost < fit.cost
         damping = damping * torch.where(better, _DAMPING[2], _DAMPING[1])
         fit = tried.where(better, fit)
-    return fit.poses, fit.remains()
+    return fit.poses, _by_shell(fit.difference, spectra)
 
 
 def _scaled(
     grid: Complex[Tensor, "kz ky kx"], spectra: Spectra, poses: Poses, weight: Float[Tensor, " p"]
-) -> Poses:
+) -> tuple[Poses, Complex[Tensor, "n p"]]:
+    """Return the poses with the scales that fit best, and the differences from the centred spectra."""
     where = in_particle(spectra.frequencies, poses.rotations) * poses.size[:, None, None]
     model = fourier_grid.read(grid, where)
     data = spectra.values * poses.back(spectra, slice(None))
     across = ((data * model.conj()).real * weight).sum(1)
     own = ((model.real**2 + model.imag**2) * weight).sum(1)
-    return replace(poses, scale=(across / own.clamp_min(1e-30)).clamp_min(1e-3))
+    scale = (across / own.clamp_min(1e-30)).clamp_min(1e-3)
+    return replace(poses, scale=scale), data - scale[:, None] * model
 
 
 class _Fit:
@@ -166,12 +170,12 @@ class _Fit:
         )
         return self
 
-    def remains(self) -> Float[Tensor, "n k"]:
-        """Return the mean square of the difference by particle and shell."""
-        shell = self.spectra.shell
-        square = self.difference.real**2 + self.difference.imag**2
-        total = torch.zeros(len(square), self.spectra.highest + 1).index_add_(1, shell, square)
-        return total / torch.bincount(shell)
+
+def _by_shell(difference: Complex[Tensor, "n p"], spectra: Spectra) -> Float[Tensor, "n k"]:
+    """Return the mean square of the difference by particle and shell."""
+    square = difference.real**2 + difference.imag**2
+    total = torch.zeros(len(square), spectra.highest + 1).index_add_(1, spectra.shell, square)
+    return total / torch.bincount(spectra.shell)
 
 
 def _exponential(turns: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3 3"]:

@@ -41,10 +41,13 @@ class Poses:
         turn = 2 * np.pi / spectra.side * (self.shifts[part] @ spectra.frequencies.T)
         return torch.polar(torch.ones_like(turn), turn)
 
-    def levelled(self) -> Poses:
-        """Return the poses with mean size and brightness 1: the map's own could drift otherwise."""
-        size = self.size / self.size.log().mean().exp()
-        return replace(self, size=size, scale=self.scale / self.scale.mean())
+    def levelled(self, before: Poses) -> Poses:
+        """Return the poses with the mean size that they had before, and mean brightness 1.
+
+        The map's own could drift otherwise, and the maps of two halves would be of two sizes.
+        """
+        change = before.size.log().mean() - self.size.log().mean()
+        return replace(self, size=self.size * change.exp(), scale=self.scale / self.scale.mean())
 
     def take(self, which: slice | Tensor) -> Poses:
         """Return some of them."""

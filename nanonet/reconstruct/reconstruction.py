@@ -11,14 +11,16 @@ from torch import Tensor
 
 from nanonet.reconstruct import fourier_grid, gridding
 from nanonet.reconstruct.climb import Climb, shell_of
+from nanonet.reconstruct.close_up import close_up, widened
 from nanonet.reconstruct.coverage import Coverage, coverage
 from nanonet.reconstruct.fidelity import correlations
+from nanonet.reconstruct.first_size import FirstSizes
 from nanonet.reconstruct.group_choice import AUTO, Chosen, GroupChoice, choose_group
 from nanonet.reconstruct.held_out import left_by
 from nanonet.reconstruct.images import Spectra, centres, check, spectra
 from nanonet.reconstruct.mask import ball_like, ball_mask, soft_mask
 from nanonet.reconstruct.phase_randomisation import MaskedAgreement, masked_agreement
-from nanonet.reconstruct.point_group import CUBIC, operations
+from nanonet.reconstruct.point_group import operations
 from nanonet.reconstruct.polish import polish
 from nanonet.reconstruct.poses import Poses
 from nanonet.reconstruct.refine import Half, Refine, Starts, ab_initio, refine
@@ -31,6 +33,8 @@ _RADIUS = 1.58
 _ROOM = 1.3
 """Radius of the circle that particles are looked for in, over that of a ball: points reach further."""
 _CONTROL_STEPS = 5
+_CHANCE_STARTS = 3
+"""Of each half at least, from shapes of chance: the same wrong map may be found from both halves."""
 RIGHT = 0.9
 """Share of what maps without symmetry explain beyond a ball that a right map explains at least."""
 
@@ -113,7 +117,7 @@ class Settings:
     """
 
     starts: int = 1
-    most_starts: int = 12
+    most_starts: int = 6
     attempts: int = 2
     climb: Climb = field(default_factory=Climb)
     refine: Refine = field(default_factory=Refine)
@@ -136,7 +140,8 @@ def reconstruct(
     Parameters
     ----------
     point_group
-        C1, Cn, Dn, T, O or I, in the axes of `nanonet.reconstruct.point_group`; auto finds it in the images.
+        C1, Cn, Dn, T, O, I or K, in the axes of `nanonet.reconstruct.point_group`; auto finds it in the
+        images.
     class_id
         That the orientations are given.
 
@@ -155,36 +160,43 @@ def reconstruct(
             f"starts must be between 1 and most_starts, got {settings.starts} and {settings.most_starts}"
         )
     centre, gyration = centres(particles)
-    every = spectra(particles, centre, _ROOM * _RADIUS * float(np.median(gyration)))
+    radius = _ROOM * _RADIUS * float(np.median(gyration))
+    near = close_up(particles, centre, radius)
+    every = spectra(near.particles, near.centre, radius)
     halves = rng.permutation(len(particles)) % 2
     index = [np.flatnonzero(halves == half) for half in (0, 1)]
     parts = (every.take(index[0]), every.take(index[1]))
-    even = first_sizes(gyration, "O")
-    known = (even[index[0]], even[index[1]])
+    sizes = FirstSizes.of(gyration, particles.images.sum((1, 2)))
+    known = (sizes.take(index[0]), sizes.take(index[1]))
     told = None if point_group == AUTO else point_group
     chosen = choose_group(parts, known, rng, told=told)
     group = chosen.choice.point_group
-    sizes = first_sizes(gyration, group)
-    begun = _Begun(parts, (sizes[index[0]], sizes[index[1]]), chosen)
+    begun = _Begun(parts, (known[0].under(group), known[1].under(group)), chosen)
     attempt = _best_attempt(begun, settings, rng, particles.pixel_size)
     found, maps = attempt.halves, attempt.maps
     poses = _in_order(found, index)
     noise = 0.5 * (found[0].noise + found[1].noise)
-    seen = _Seen(particles, every, poses, centre, noise, settings.refine.fit_size)
+    seen = _Seen(near.particles, every, poses, near.centre, noise, settings.refine.fit_size)
     one, other = maps.halves
     held_out = np.where(halves == 0, seen.correlations(other), seen.correlations(one))
-    pixel = particles.pixel_size
+    side, pixel = particles.images.shape[1], particles.pixel_size
     # A map of sum 1 stands for the mean particle: images were divided by that particle's sum.
     unit = float(particles.images.sum((1, 2)).mean())
     return Reconstruction(
-        volume=Volume(density=maps.density * unit, voxel_size=pixel, half_maps=(one * unit, other * unit)),
+        volume=Volume(
+            density=widened(maps.density * unit, side),
+            voxel_size=pixel,
+            half_maps=(widened(one * unit, side), widened(other * unit, side)),
+        ),
         orientations=orientations_of(poses, centre, particles, class_id),
         sizes=poses.size.double().numpy(),
         intensities=poses.scale.double().numpy(),
         agreement=maps.agreement,
         resolution_fsc_0143=resolution(maps.agreement.fsc, 0.143),
         resolution_fsc_05=resolution(maps.agreement.fsc, 0.5),
-        local_agreement=local_agreement(one, other, width=every.side / (2.0 * attempt.highest)),
+        local_agreement=widened(
+            local_agreement(one, other, width=every.side / (2.0 * attempt.highest)), side
+        ),
         correlations=seen.correlations(maps.density),
         held_out_correlations=held_out,
         control_correlations=seen.control(ball_like(maps.density)),
@@ -195,14 +207,6 @@ def reconstruct(
         choice=chosen.choice,
         explained=attempt.explained,
     )
-
-
-def first_sizes(gyration: Float[np.ndarray, " n"], point_group: str) -> Float[np.ndarray, " n"]:
-    """Return the sizes that radii of gyration tell: those of cubic groups are the same in all views."""
-    if point_group not in CUBIC:
-        return np.ones(len(gyration))
-    ratio = gyration / np.median(gyration)
-    return np.asarray(np.clip(ratio, 0.8, 1.25))
 
 
 @dataclass(frozen=True)
@@ -242,8 +246,8 @@ def _attempt(
     voxel_size: float,
 ) -> _Attempt:
     point_group, yardstick = begun.chosen.choice.point_group, begun.chosen.yardstick
-    # Maps of balls have no shape to agree in: more starts find no better ones.
-    limits = (settings.starts, settings.starts if yardstick.round else settings.most_starts)
+    least = settings.starts if coarse else max(settings.starts, _CHANCE_STARTS)
+    limits = (least, max(least, settings.most_starts))
     found, starts = ab_initio(begun.parts, begun.sizes, point_group, settings.climb, limits, rng, coarse)
     first = shell_of(settings.climb.last_detail, begun.parts[0])
     found, highest = refine(found, point_group, settings.refine, first=first)

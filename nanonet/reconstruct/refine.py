@@ -35,8 +35,6 @@ _ALIGNED = 12
 """Shell up to which halves are brought together [cycles a side]."""
 SAME = 0.7
 """Correlation of two levelled maps that show the same body; of different ones it is below 0.3."""
-_ALIKE = 0.25
-"""Likelihoods, by value of the spectra, of two halves of the same particles."""
 _EVEN = 0.1
 """Likelihoods, by value of the spectra, that do not tell one start from another."""
 
@@ -97,8 +95,7 @@ def ab_initio(
     """Return both halves from nothing, in one frame: of several starts of each those two that agree best.
 
     Starts whose maps explain their own half worse than the best one does are left out first: the same wrong
-    map may be found from both halves. As long as the halves do not agree, or one is explained worse than the
-    other, there are further starts.
+    map may be found from both halves. As long as the halves do not agree there are further starts.
 
     Parameters
     ----------
@@ -116,7 +113,7 @@ def ab_initio(
         if index + 1 < starts[0]:
             continue
         one, other, frame = _best_pair(found, point_group, highest)
-        if frame.correlation > SAME and abs(one.likelihood - other.likelihood) < _ALIKE:
+        if frame.correlation > SAME:
             break
     halves = (
         Half(spectra[0], one.poses, one.noise),
@@ -220,7 +217,7 @@ def _improved(
             )
         )
         left = torch.where(better[:, None], tried_left, left)
-    return Half(half.spectra, poses.levelled(), left.mean(0))
+    return Half(half.spectra, poses.levelled(half.poses), left.mean(0))
 
 
 def _rough_noise(

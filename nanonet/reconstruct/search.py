@@ -19,8 +19,6 @@ from nanonet.reconstruct.poses import Poses
 from nanonet.reconstruct.project import in_particle
 from nanonet.reconstruct.rotation_grid import looking_along
 
-_SIZE_STEP = 0.02
-"""Sizes that differ by less are compared as one."""
 _FINER = 2
 """Angles that are compared, over those that the transforms need."""
 _MOST_SCORES = 4_000_000
@@ -124,30 +122,31 @@ def _power(series: Complex[Tensor, "n r m"]) -> Float[Tensor, " n"]:
 def _polar(
     spectra: Spectra, poses: Poses, polar: Float[Tensor, "p 2"], rings: int
 ) -> Complex[Tensor, "n r t"]:
-    """Return the spectra on rings: the transforms of small images, so that nothing is interpolated.
+    """Return the spectra on rings, read between the points of their oversampled plane.
 
     The rings of larger particles are narrower by as much: they then are those of the map.
     """
-    small, ticks = _small_images(spectra, poses)
-    values = torch.zeros((len(spectra), len(polar)), dtype=torch.complex64)
-    near = (ticks.square().sum(1)).sqrt() <= 1.2 * spectra.radius
-    step = torch.round(torch.log(poses.size) / _SIZE_STEP)
-    for one in torch.unique(step):
-        chosen = step == one
-        turn = -2 * np.pi / spectra.side * (ticks[near] @ polar.T) * float(torch.exp(-one * _SIZE_STEP))
-        values[chosen] = small[chosen][:, near].to(torch.complex64) @ torch.polar(torch.ones_like(turn), turn)
-    return values.reshape(len(spectra), rings, -1)
-
-
-def _small_images(spectra: Spectra, poses: Poses) -> tuple[Float[Tensor, "n s"], Float[Tensor, "s 2"]]:
-    """Return centred images of the pixels that the spectra need, and their places (x, y) in full pixels."""
     side = 2 * spectra.highest + 2
+    line = fourier_grid.line_window(side)
+    size = fourier_grid.OVERSAMPLING * side
+    padded = torch.zeros((len(spectra), size, size))
+    at = fourier_grid.wrapped(side, size)
+    padded[:, at[:, None], at] = _small_images(spectra, poses, side) / (line[:, None] * line)
+    plane = torch.fft.fftshift(torch.fft.fft2(padded), dim=(1, 2))
+    # Point size // 2 is frequency 0; -1 and 1 are the first and the last point.
+    place = fourier_grid.OVERSAMPLING * polar.reshape(rings, -1, 2) / poses.size[:, None, None, None]
+    place = (place + size // 2) * (2 / (size - 1)) - 1
+    planes = torch.stack([plane.real, plane.imag], dim=1)
+    values = torch.nn.functional.grid_sample(planes, place, mode="bilinear", align_corners=True)
+    return torch.complex(values[:, 0], values[:, 1])
+
+
+def _small_images(spectra: Spectra, poses: Poses, side: int) -> Float[Tensor, "n s s"]:
+    """Return centred images of the pixels that the spectra need."""
     plane = torch.zeros((len(spectra), side, side // 2 + 1), dtype=torch.complex64)
     column, row = spectra.frequencies.long().unbind(1)
     plane[:, row % side, column] = spectra.values * poses.back(spectra, slice(None))
     lower = (column == 0) & (row > 0)
     plane[:, -row[lower] % side, 0] = plane[:, row[lower], 0].conj()
-    images = torch.fft.fftshift(torch.fft.irfft2(plane, s=(side, side)), dim=(1, 2))
-    ticks = (torch.arange(side) - side // 2) * (spectra.side / side)
-    y, x = torch.meshgrid(ticks, ticks, indexing="ij")
-    return images.flatten(1), torch.stack([x.flatten(), y.flatten()], dim=1)
+    images: Tensor = torch.fft.fftshift(torch.fft.irfft2(plane, s=(side, side)), dim=(1, 2))
+    return images

@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from reconstruction_bodies import Simulated, cube, simulated, twisted, volume
+from reconstruction_bodies import Simulated, cube, simulated, sphere, twisted, volume
 from scipy.spatial.transform import Rotation
 
 from nanonet.configuration import build, compose
 from nanonet.reconstruct.align import align, turned
 from nanonet.reconstruct.class_average import class_averages
 from nanonet.reconstruct.climb import Climb
+from nanonet.reconstruct.close_up import close_up, widened
 from nanonet.reconstruct.coverage import coverage
 from nanonet.reconstruct.images import centres
 from nanonet.reconstruct.mask import ball_like
@@ -104,11 +105,35 @@ def test_averages_of_turned_particles_are_the_projections(found: Reconstruction,
 
 def test_what_was_found_explains_particles_that_had_no_part_in_it(found: Reconstruction) -> None:
     assert found.point_group == "O"
-    assert {"C1", "D4", "O"} <= set(found.choice.tried)
+    assert {"C1", "O"} <= set(found.choice.tried)
     assert found.choice.reason == "told"
     assert found.explained > RIGHT
     assert found.agreement.fsc.correlation[:4].min() > 0.8
     assert found.coverage.directions.shape == (40, 3)
+
+
+def test_half_maps_of_balls_of_many_sizes_are_of_one_size() -> None:
+    # The ring where a ball's transform is 0 moves with its radius: halves of two sizes do not agree beyond.
+    rng = np.random.default_rng(2)
+    few = simulated(sphere(80), 16, rng, side=SIDE, pixel_size=PIXEL, shift=1.5, counts=2.0, size_spread=0.15)
+    made = reconstruct(few.particles, rng, point_group="K", settings=QUICK)
+    assert made.resolution_fsc_05 < 12
+    assert np.quantile(np.abs(made.sizes / few.sizes / np.median(made.sizes / few.sizes) - 1), 0.75) < 0.01
+    truth = volume(sphere(80 * float(np.median(few.sizes / made.sizes))), SIDE, PIXEL)
+    assert correlation(made.volume.density, truth) > 0.995
+    assert made.held_out_correlations.mean() > made.control_correlations.mean() - 0.005
+
+
+def test_small_particles_are_looked_at_from_nearer_by(cubes: Simulated) -> None:
+    few = cubes.particles
+    wide = replace(few, images=np.pad(few.images, ((0, 0), (20, 20), (20, 20))))
+    centre, gyration = centres(wide)
+    near = close_up(wide, centre, 2.05 * float(np.median(gyration)))
+    assert near.particles.images.shape[1] < 50 < wide.images.shape[1]
+    own, _ = centres(near.particles)
+    assert np.abs(own - near.centre).max() < 0.1
+    assert near.particles.images.sum() == pytest.approx(few.images.sum(), rel=0.05)
+    assert widened(np.ones((3, 3, 3)), 8)[4, 4, 4] == 1 == widened(np.ones((4, 4, 4)), 7)[3, 3, 3]
 
 
 def test_a_mirror_image_is_found_and_its_poses_show_the_same() -> None:
