@@ -4,9 +4,11 @@ Maps are those of atom_models_maps.py: truncated octahedra of 201 to 711 atoms i
 at random, at several SNR; ``--holes`` takes a tenth of the surface and a fiftieth of the core away first, so
 that particles are no perfect polyhedra. Atoms match one to one within 0.8 Å. What is printed: share of found
 atoms that are true, of true ones found (all, and of fewer than 12 neighbours), root mean square distance, and
-that over the bound; share with the right coordination number; mean error of U and degree of isotropy of atoms
-with 12 neighbours (true: 1); share of coordinates within their 90 % intervals; seconds of processor time
-without and with statistics. ``--large`` times a box of 256 voxels with 5,010 atoms. ``--film FOLDER`` takes
+that over the bound (of the atoms found); share with the right coordination number; mean error of U and degree
+of isotropy of atoms with 12 neighbours (true: 1); share of coordinates within their 90 % intervals; seconds
+of processor time without and with statistics. ``--methods ours single`` puts the detection that the paper of
+SINGLE describes, with its U by logarithms, beside ours on the same maps; ``--cone 30`` leaves out the waves
+within 30° of z. ``--large`` times a box of 256 voxels with 5,010 atoms. ``--film FOLDER`` takes
 maps NAME.mrc with NAME_published_atoms.csv beside them: the share of published atoms found, their distance.
 """
 
@@ -19,7 +21,8 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +35,10 @@ from nanonet.atoms.coordination import coordination
 from nanonet.atoms.crystal import crystal_of
 from nanonet.atoms.detect import detect
 from nanonet.atoms.detected import Detected
+from nanonet.atoms.displacement import of_likelihood
 from nanonet.atoms.lattice import fit_lattice
+from nanonet.atoms.log_fit import of_logarithms
+from nanonet.atoms.single import detect_single
 from nanonet.atoms.statistics import atom_statistics
 from nanonet.atoms.strain import strain_tensors
 from nanonet.io.read_map import read_map, volume_of
@@ -59,24 +65,40 @@ def matched(
     return i.astype(int), j.astype(int), distance
 
 
-def measured(count: int, seed: int, snr: float | None, holes: bool) -> dict[str, float]:
-    """Return the row of one map."""
+METHODS = {"ours": (detect, of_likelihood), "single": (detect_single, of_logarithms)}
+"""Detection and measurement of U: nanonet's own, and those that the paper of SINGLE describes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maps:
+    """What maps are of: an SNR (inf: no noise), whether with holes, degrees of a missing cone."""
+
+    snr: float
+    holes: bool
+    cone: float
+
+
+def measured(count: int, seed: int, maps: Maps, methods: Sequence[str]) -> Iterator[dict[str, object]]:
+    """Yield the row of each method for one map."""
     rng = np.random.default_rng([seed, count])
     true = particle(count, rng, SIDE)
-    true = with_holes(true, rng) if holes else true
-    volume, true = noisy(true, snr, rng, SIDE)
-    start = time.process_time()
-    found = detect(volume, PT)
-    searched = time.process_time()
-    data = atom_statistics(found, PT).table.data
-    return {
-        "atoms": count,
-        "seed": seed,
-        "snr": np.inf if snr is None else snr,
-        **against(true, found, data),
-        "search_s": searched - start,
-        "all_s": time.process_time() - start,
-    }
+    true = with_holes(true, rng) if maps.holes else true
+    volume, true = noisy(true, maps.snr if np.isfinite(maps.snr) else None, rng, SIDE, maps.cone)
+    for method in methods:
+        search, displacements = METHODS[method]
+        start = time.process_time()
+        found = search(volume, PT)
+        searched = time.process_time()
+        data = atom_statistics(found, PT, displacements).table.data
+        yield {
+            "method": method,
+            "atoms": count,
+            "seed": seed,
+            "snr": maps.snr,
+            **against(true, found, data),
+            "search_s": searched - start,
+            "all_s": time.process_time() - start,
+        }
 
 
 def against(true: Truth, found: Detected, data: pd.DataFrame) -> dict[str, float]:
@@ -87,12 +109,14 @@ def against(true: Truth, found: Detected, data: pd.DataFrame) -> dict[str, float
     surface = true.coordination < 12
     core = ~surface[j]
     off = np.abs(atoms.positions[i] - true.atoms.positions[j])
-    u_off = atoms.u_iso[i] - true.atoms.u_iso[j]
+    u_off = data["u_iso_angstrom2"].to_numpy()[i] - true.atoms.u_iso[j]
     rmsd = float(np.sqrt((distance**2).mean()))
     least = np.nan
     if true.noise is not None:
         least = float(np.sqrt(np.trace(bound(true)[j, 1:4, 1:4], axis1=1, axis2=2).mean()))
+    errors = found.fit.position_errors[i]
     return {
+        "found": len(atoms),
         "precision": precision,
         "recall": recall,
         "f1": 2 * precision * recall / (precision + recall),
@@ -100,9 +124,9 @@ def against(true: Truth, found: Detected, data: pd.DataFrame) -> dict[str, float
         "rmsd": rmsd,
         "over_bound": rmsd / least,
         "cn_right": float((data["coordination_number"].to_numpy()[i] == true.coordination[j]).mean()),
-        "u_bias_core": float(u_off[core].mean()),
-        "doi_core": float(data["degree_of_isotropy"].to_numpy()[i][core].mean()),
-        "within_90": float((off < _NINETY * found.fit.position_errors[i]).mean()),
+        "u_bias_core": float(np.nanmean(u_off[core])),
+        "doi_core": float(np.nanmean(data["degree_of_isotropy"].to_numpy()[i][core])),
+        "within_90": float((off < _NINETY * errors).mean()) if np.isfinite(errors).all() else np.nan,
     }
 
 
@@ -158,25 +182,33 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="one particle, one seed")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--snr", type=float, nargs="*", default=[3.0, 1.0, 0.3, 0.1])
+    parser.add_argument("--snr", type=float, nargs="*", default=[np.inf, 3.0, 1.0, 0.3, 0.1])
+    parser.add_argument("--sizes", type=int, nargs="*", default=tuple(OCTAHEDRA)[:4], help="numbers of atoms")
+    parser.add_argument("--methods", nargs="*", default=["ours"], choices=list(METHODS))
+    parser.add_argument("--cone", type=float, default=0.0, help="degrees from z that were not measured")
     parser.add_argument("--holes", action="store_true", help="particles that are no perfect polyhedra")
     parser.add_argument("--large", action="store_true", help="also 5,000 atoms in 256 voxels")
     parser.add_argument("--film", type=Path, help="folder of real maps with published atoms")
     given = parser.parse_args()
-    sizes, seeds = ((586,), 1) if given.quick else (tuple(OCTAHEDRA)[:4], given.seeds)
-    rows = []
+    sizes, seeds = ((586,), 1) if given.quick else (given.sizes, given.seeds)
+    rows: list[dict[str, object]] = []
     for snr in given.snr:
+        before, maps = len(rows), Maps(snr=snr, holes=given.holes, cone=given.cone)
         for count in sizes:
-            rows += [measured(count, seed, snr, given.holes) for seed in range(seeds)]
-        here = pd.DataFrame(rows[-len(sizes) * seeds :]).drop(columns=["seed"])
-        print(here.groupby("atoms").mean().assign(snr=snr).round(4).to_string(), flush=True)
+            for seed in range(seeds):
+                rows += measured(count, seed, maps, given.methods)
+        here = pd.DataFrame(rows[before:]).drop(columns=["seed"])
+        print(here.groupby(["method", "atoms"]).mean().round(4).to_string(), flush=True)
     table = pd.DataFrame(rows)
-    means = table.groupby("snr").mean().drop(columns=["atoms", "seed"])
-    worst = table.groupby("snr")[["f1", "precision", "recall_surface"]].min().add_prefix("worst_")
-    print(means.join(worst).round(4).T.to_string())
+    grouped = table.groupby(["method", "snr"], sort=False)
+    means = grouped.mean().drop(columns=["atoms", "seed"])
+    means = means.join(grouped[["f1", "precision", "recall_surface"]].min().add_prefix("worst_"))
+    print(means.round(4).T.to_string())
     headline: dict[str, object] = {
-        f"snr_{snr:g}": {name: round(float(value), 4) for name, value in row.items()}
-        for snr, row in means.join(worst).iterrows()
+        f"{method}_snr_{snr:g}": {
+            name: round(float(value), 4) if np.isfinite(value) else None for name, value in row.items()
+        }
+        for (method, snr), row in means.iterrows()
     }
     headline["strain_of_perfect_crystal"] = perfect(seeds)
     if given.large:

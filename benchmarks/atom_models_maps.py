@@ -17,6 +17,7 @@ from scipy import fft
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from nanonet.atoms.coverage import Coverage, cell_of, coverage_of
 from nanonet.atoms.gaussian_atoms import GaussianAtoms, draw
 from nanonet.atoms.information import covariances, information
 from nanonet.atoms.noise import NoiseSpectrum
@@ -67,8 +68,16 @@ def with_holes(truth: Truth, rng: np.random.Generator) -> Truth:
     return replace(truth, atoms=atoms, coordination=near - 1)
 
 
-def noisy(truth: Truth, snr: float | None, rng: np.random.Generator, side: int) -> tuple[Volume, Truth]:
-    """Return the map of a particle at an SNR, None without noise, and its truth."""
+def noisy(
+    truth: Truth, snr: float | None, rng: np.random.Generator, side: int, cone: float = 0.0
+) -> tuple[Volume, Truth]:
+    """Return the map of a particle at an SNR, None without noise, and its truth.
+
+    Parameters
+    ----------
+    cone
+        Degrees from z within which no wave was measured, neither of signal nor of noise.
+    """
     shape = (side, side, side)
     clean = draw(truth.atoms, shape, VOXEL)
     if snr is None:
@@ -89,10 +98,28 @@ def noisy(truth: Truth, snr: float | None, rng: np.random.Generator, side: int) 
     radial = radial + (1 - WHITE) * np.exp(-((2 * np.pi * fine * sigma) ** 2)) / long.mean()
     spectrum = NoiseSpectrum(frequency=fine, power=variance * radial * VOXEL**3, highest=BAND)
     density = (clean + added).astype(np.float32)
+    if cone:
+        density = without_cone(density, cone)
+        spectrum = replace(spectrum, coverage=outside_cone(cone))
     return (
         Volume(density=density, voxel_size=VOXEL),
         Truth(atoms=truth.atoms, coordination=truth.coordination, rotation=truth.rotation, noise=spectrum),
     )
+
+
+def without_cone(density: Float[np.ndarray, "z y x"], cone: float) -> Float[np.ndarray, "z y x"]:
+    """Return a map without the waves less than ``cone`` degrees from z."""
+    z, y, x = np.meshgrid(*[np.fft.fftfreq(n, VOXEL) for n in density.shape], indexing="ij")
+    kept = np.abs(z) <= np.cos(np.radians(cone)) * np.sqrt(x**2 + y**2 + z**2)
+    return np.asarray(fft.ifftn(fft.fftn(density) * kept).real, dtype=np.float32)
+
+
+def outside_cone(cone: float) -> Coverage:
+    """Return what a missing cone leaves of all directions."""
+    rng = np.random.default_rng(0)
+    x, y, z = rng.normal(size=(3, 400_000))
+    kept = np.abs(z) <= np.cos(np.radians(cone)) * np.sqrt(x**2 + y**2 + z**2)
+    return coverage_of(kept.astype(float), cell_of(x, y, z))
 
 
 def bound(truth: Truth) -> Float[np.ndarray, "n 5 5"]:

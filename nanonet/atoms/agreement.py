@@ -7,19 +7,19 @@ from jaxtyping import Float
 
 from nanonet.atoms.existence import highest_near
 from nanonet.atoms.gaussian_atoms import GaussianAtoms, draw
+from nanonet.atoms.scene import Scene
 
 _AT_ONCE = 500
 
 
-def validation_correlations(
-    density: Float[np.ndarray, "z y x"], atoms: GaussianAtoms, voxel_size: float, *, radius: float
-) -> Float[np.ndarray, " n"]:
+def validation_correlations(scene: Scene, atoms: GaussianAtoms, *, radius: float) -> Float[np.ndarray, " n"]:
     """Return the correlation of map and simulated map among the voxels within ``radius`` [Å] of each atom.
 
     The simulated map is that of all atoms, so that neighbours' tails count on both sides.
     """
+    density, voxel_size = scene.density, scene.voxel_size
     shape = (density.shape[0], density.shape[1], density.shape[2])
-    simulated = draw(atoms, shape, voxel_size)
+    simulated = scene.seen(draw(atoms, shape, voxel_size))
     half = int(np.ceil(radius / voxel_size))
     ball = np.indices((2 * half + 1,) * 3).reshape(3, -1).T - half
     ball = ball[(ball**2).sum(axis=1) <= (radius / voxel_size) ** 2]

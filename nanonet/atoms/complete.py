@@ -10,6 +10,7 @@ from jaxtyping import Float
 from scipy.spatial import cKDTree
 
 from nanonet.atoms.crystal import Crystal
+from nanonet.atoms.errors import with_usual_errors
 from nanonet.atoms.existence import Chance, highest_near, occupation, score_of
 from nanonet.atoms.fit import Fit, fit, typical_spread
 from nanonet.atoms.gaussian_atoms import GaussianAtoms
@@ -88,8 +89,11 @@ def completed(judge: Judge, atoms: GaussianAtoms, grains: Sequence[LatticeFit]) 
         if not verdict.new:
             break
     last = _judged(judge, atoms, grains, grow=False)
+    cutoff = grains[0].cutoff
+    found = _fitted(judge, last.atoms, cutoff, rounds=6, enough=0.003)
+    near = _neighbours(found.atoms, cutoff)
     return Completed(
-        fit=_fitted(judge, last.atoms, grains[0].cutoff, rounds=6, enough=0.003),
+        fit=with_usual_errors(judge.scene, found, near, typical_spread(found.atoms, near)),
         probability=last.probability,
         hidden=last.hidden,
         hidden_probability=last.hidden_probability,
@@ -98,9 +102,13 @@ def completed(judge: Judge, atoms: GaussianAtoms, grains: Sequence[LatticeFit]) 
 
 def _fitted(judge: Judge, atoms: GaussianAtoms, cutoff: float, *, rounds: int, enough: float) -> Fit:
     """Return the fit of atoms whose U scatters about a line over their numbers of neighbours."""
+    spread = typical_spread(atoms, _neighbours(atoms, cutoff))
+    return fit(judge.scene, atoms, spread, rounds=rounds, enough=enough)
+
+
+def _neighbours(atoms: GaussianAtoms, cutoff: float) -> Float[np.ndarray, " n"]:
     tree = cKDTree(atoms.positions)
-    neighbours = tree.query_ball_point(atoms.positions, cutoff, return_length=True) - 1.0
-    return fit(judge.scene, atoms, typical_spread(atoms, neighbours), rounds=rounds, enough=enough)
+    return np.asarray(tree.query_ball_point(atoms.positions, cutoff, return_length=True) - 1.0)
 
 
 def _judged(judge: Judge, atoms: GaussianAtoms, grains: Sequence[LatticeFit], *, grow: bool) -> _Verdict:

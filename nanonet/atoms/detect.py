@@ -12,11 +12,12 @@ from scipy.spatial import cKDTree
 from nanonet.atoms.complete import Completed, Judge, completed
 from nanonet.atoms.crystal import Crystal
 from nanonet.atoms.detected import Detected
+from nanonet.atoms.errors import with_usual_errors
 from nanonet.atoms.existence import chance_of_noise, score_of
 from nanonet.atoms.fit import fit, typical_spread
 from nanonet.atoms.gaussian_atoms import GaussianAtoms, draw
 from nanonet.atoms.grains import fit_grains
-from nanonet.atoms.noise import half_map_noise, particle_mask, spectrum
+from nanonet.atoms.noise import coverage, half_map_noise, particle_mask, spectrum
 from nanonet.atoms.scene import Peaks, Scene, template_width
 from nanonet.atoms.search import (
     false_discovery_rates,
@@ -75,7 +76,7 @@ def detect(volume: Volume, crystal: Crystal, settings: Detection = Detection()) 
         If the map shows no atoms.
     """
     whole, where = scene_of(volume)
-    corner, part = _box(where)
+    corner, part = box_of(where)
     scene, where = replace(whole, density=whole.density[part]), where[part]
     u_iso = usual_u_iso(scene)
     scene, atoms = _first(scene, where, u_iso, crystal, settings)
@@ -104,7 +105,7 @@ def detect(volume: Volume, crystal: Crystal, settings: Detection = Detection()) 
     )
 
 
-def _box(
+def box_of(
     where: Bool[np.ndarray, "z y x"],
 ) -> tuple[Int[np.ndarray, " 3"], tuple[slice, slice, slice]]:
     """Return the first voxel (x, y, z) of the part of a map that is searched, and the part."""
@@ -139,12 +140,12 @@ def scene_of(volume: Volume) -> tuple[Scene, Bool[np.ndarray, "z y x"]]:
     inside = particle_mask(density, volume.voxel_size)
     away = _distances(inside, volume.voxel_size)
     outside = away > _OUTSIDE
+    measured = coverage(density, volume.voxel_size)
     if volume.half_maps is not None:
-        noise = half_map_noise(*volume.half_maps, density, volume.voxel_size)
-    elif outside.mean() > _ENOUGH_OUTSIDE:
-        noise = spectrum(density, volume.voxel_size, outside)
+        noise = half_map_noise(*volume.half_maps, density, volume.voxel_size, coverage=measured)
     else:
-        noise = spectrum(density, volume.voxel_size)
+        enough = outside.mean() > _ENOUGH_OUTSIDE
+        noise = spectrum(density, volume.voxel_size, outside if enough else None, measured)
     level = float(np.median(density[outside])) if outside.any() else float(np.median(density))
     return Scene(density=density - level, voxel_size=volume.voxel_size, noise=noise), away < _AROUND
 
@@ -162,7 +163,7 @@ def _with_residual(scene: Scene, atoms: GaussianAtoms) -> Scene:
     """Return the scene with noise of at least what is left about the atoms."""
     even = replace(atoms, weights=np.ones(len(atoms)), u_iso=np.full(len(atoms), _AROUND_ATOMS))
     near = draw(even, scene.grid.shape, scene.voxel_size) > 0.3 * even.peaks[:1].max(initial=0.0)
-    left = spectrum(scene.residual(atoms), scene.voxel_size, near)
+    left = spectrum(scene.residual(atoms), scene.voxel_size, near, scene.noise.coverage)
     return replace(scene, noise=scene.noise.with_at_least(left))
 
 
@@ -191,7 +192,8 @@ def _alone(
         kept = order[false_discovery_rates(peaks, volume, width) < rate]
         atoms = atoms.subset(kept)
         probability = 1 - local_false_discovery_rates(scores[kept], volume, width)
-    found = fit(scene, atoms, typical_spread(atoms), rounds=2)
+    spread = typical_spread(atoms)
+    found = with_usual_errors(scene, fit(scene, atoms, spread, rounds=2), np.zeros(len(atoms)), spread)
     none = np.zeros((0, 3))
     return Completed(fit=found, probability=probability, hidden=none, hidden_probability=np.zeros(0))
 

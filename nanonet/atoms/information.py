@@ -98,6 +98,18 @@ def _blocks(
     blocks[:, 1:4, 4] = (a * b)[:, None] * slope_s
     blocks[:, 4, 1:4] = -(a * b)[:, None] * slope_s
     blocks[:, 4, 4] = a * b * kernel.ss
+    return _stretched(blocks, noise.coverage.stretch)
+
+
+def _stretched(
+    blocks: Float[np.ndarray, "p 5 5"], stretch: Float[np.ndarray, "3 3"]
+) -> Float[np.ndarray, "p 5 5"]:
+    """Return the information where not all directions were measured.
+
+    That of one atom is so exactly; that of two is taken to be stretched alike, which keeps all positive.
+    """
+    blocks[:, 1:4] = np.einsum("ij,pjk->pik", stretch, blocks[:, 1:4])
+    blocks[:, :, 1:4] = np.einsum("pij,jk->pik", blocks[:, :, 1:4], stretch)
     return blocks
 
 
@@ -120,7 +132,7 @@ def pair_kernel(
     """Return K at distances d [Å] and sums s of U [Å²] by Gauss-Legendre quadrature over the noise's band."""
     nodes, parts = np.polynomial.legendre.leggauss(_NODES)
     k = noise.highest * (nodes + 1) / 2
-    weight = noise.highest / 2 * parts * 4 * np.pi * k**2 * noise.weight(k)
+    weight = noise.highest / 2 * parts * 4 * np.pi * k**2 * noise.weight(k) * noise.coverage.share
     bell = weight * np.exp(-2 * np.pi**2 * s[:, None] * k**2)
     x = 2 * np.pi * k * np.maximum(distance, _CLOSE)[:, None]
     small = x < 1e-2

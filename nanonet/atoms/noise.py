@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy import fft, ndimage
+
+from nanonet.atoms.coverage import EVERYWHERE, Coverage, cell_of, coverage_of
 
 _SMOOTH = 12.0
 """Å: what varies more slowly is background, and says nothing of atoms."""
@@ -19,7 +21,7 @@ _EMPTY = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseSpectrum:
-    """Power S [intensity² · Å³] over spatial frequency k [1/Å], the same in all directions.
+    """Power S [intensity² · Å³] over spatial frequency k [1/Å], the same in all measured directions.
 
     White noise of variance σ² in voxels of volume v has S = σ² v.
 
@@ -29,11 +31,14 @@ class NoiseSpectrum:
         (m,) rising, and S there.
     highest
         Beyond this frequency [1/Å] nothing of the map is used: there is nothing in it.
+    coverage
+        The directions that were measured; of others nothing is used.
     """
 
     frequency: Float[np.ndarray, " m"]
     power: Float[np.ndarray, " m"]
     highest: float
+    coverage: Coverage = EVERYWHERE
 
     def weight(self, k: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
         """Return 1 / S at frequencies [1/Å]; waves longer than the background's count less and less."""
@@ -43,7 +48,7 @@ class NoiseSpectrum:
     def with_at_least(self, other: NoiseSpectrum) -> NoiseSpectrum:
         """Return the larger of two spectra at each frequency, over the wider band."""
         power = np.maximum(self.power, np.interp(self.frequency, other.frequency, other.power))
-        return NoiseSpectrum(frequency=self.frequency, power=power, highest=max(self.highest, other.highest))
+        return replace(self, power=power, highest=max(self.highest, other.highest))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +64,13 @@ class Grid:
         """Shape of the transformed array."""
         extra = int(np.ceil(self.margin / self.voxel_size))
         return tuple(fft.next_fast_len(n + extra, real=True) for n in self.shape)
+
+    @cached_property
+    def cells(self) -> Int[np.ndarray, "z y h"]:
+        """Cell of the half sphere of directions that each coefficient's wave vector points into."""
+        z, y = (np.fft.fftfreq(n, self.voxel_size).astype(np.float32) for n in self.padded[:2])
+        x = np.fft.rfftfreq(self.padded[2], self.voxel_size).astype(np.float32)
+        return cell_of(x, y[:, None], z[:, None, None])
 
     @cached_property
     def frequency(self) -> Float[np.ndarray, "z y h"]:
@@ -82,11 +94,15 @@ class Grid:
         fine = np.linspace(0, float(self.frequency.max()), 4096)
         table = noise.weight(fine).astype(np.float32)
         index = self.frequency * np.float32(len(fine) / (fine[-1] * (1 + 1e-6)))
-        return table[index.astype(np.int32)]
+        weights = table[index.astype(np.int32)]
+        return weights if noise.coverage is EVERYWHERE else weights * noise.coverage.measured[self.cells]
 
 
 def spectrum(
-    density: Float[np.ndarray, "z y x"], voxel_size: float, where: Bool[np.ndarray, "z y x"] | None = None
+    density: Float[np.ndarray, "z y x"],
+    voxel_size: float,
+    where: Bool[np.ndarray, "z y x"] | None = None,
+    coverage: Coverage = EVERYWHERE,
 ) -> NoiseSpectrum:
     """Return the power spectrum of a map, where it is noise only.
 
@@ -94,6 +110,8 @@ def spectrum(
     ----------
     where
         The voxels that count, all without it; their edge is softened, so that it adds no waves.
+    coverage
+        The directions that were measured.
     """
     shape = (density.shape[0], density.shape[1], density.shape[2])
     grid = Grid(shape=shape, voxel_size=voxel_size, margin=0.0)
@@ -103,14 +121,27 @@ def spectrum(
     power *= voxel_size**3 / float((window**2).sum())
     step = 1 / (min(shape) * voxel_size)
     shell = np.rint(grid.frequency / step).astype(np.int32).ravel()
+    power = power.ravel()
+    if coverage is not EVERYWHERE:
+        measured = coverage.measured[grid.cells].ravel()
+        shell, power = shell[measured], power[measured]
     nyquist = 0.5 / voxel_size
     count = int(nyquist / step) + 1
     # Each coefficient of a half transform stands for two, but for those of its first plane: no matter here.
-    sums = np.bincount(shell, power.ravel(), minlength=count)[:count]
+    sums = np.bincount(shell, power, minlength=count)[:count]
     numbers = np.bincount(shell, minlength=count)[:count]
     means = sums / np.maximum(numbers, 1)
     means[0] = means[1]
-    return _banded(np.arange(count) * step, means, nyquist)
+    return replace(_banded(np.arange(count) * step, means, nyquist), coverage=coverage)
+
+
+def coverage(density: Float[np.ndarray, "z y x"], voxel_size: float) -> Coverage:
+    """Return the directions in which a map has any waves as short as between atoms."""
+    shape = (density.shape[0], density.shape[1], density.shape[2])
+    grid = Grid(shape=shape, voxel_size=voxel_size, margin=0.0)
+    band = (grid.frequency > _BAND[0]) & (grid.frequency < _BAND[1])
+    power = np.abs(grid.transform(density - float(density.mean()))[band]) ** 2
+    return coverage_of(power, grid.cells[band])
 
 
 def _banded(frequency: np.ndarray, power: np.ndarray, nyquist: float) -> NoiseSpectrum:
@@ -133,6 +164,7 @@ def half_map_noise(
     density: Float[np.ndarray, "z y x"],
     voxel_size: float,
     where: Bool[np.ndarray, "z y x"] | None = None,
+    coverage: Coverage = EVERYWHERE,
 ) -> NoiseSpectrum:
     """Return the noise of a map by what its two independent halves differ in.
 
@@ -140,7 +172,7 @@ def half_map_noise(
     """
     mean = (first + second) / 2
     scale = float((density * mean).sum() / max(float((mean**2).sum()), 1e-30))
-    return spectrum((first - second) * (scale / 2), voxel_size, where)
+    return spectrum((first - second) * (scale / 2), voxel_size, where, coverage)
 
 
 def particle_mask(density: Float[np.ndarray, "z y x"], voxel_size: float) -> Bool[np.ndarray, "z y x"]:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
+from nanonet.atoms.coverage import EVERYWHERE
 from nanonet.atoms.gaussian_atoms import GaussianAtoms, draw
 from nanonet.atoms.noise import Grid, NoiseSpectrum
 
@@ -40,6 +41,13 @@ class Scene:
         """1 / S of each Fourier coefficient."""
         return self.grid.weights(self.noise)
 
+    def seen(self, simulated: Float[np.ndarray, "z y x"]) -> Float[np.ndarray, "z y x"]:
+        """Return a simulated map as the directions that were measured show it."""
+        coverage = self.noise.coverage
+        if coverage is EVERYWHERE:
+            return simulated
+        return self.grid.back(self.grid.transform(simulated) * coverage.measured[self.grid.cells])
+
     def residual(self, atoms: GaussianAtoms) -> Float[np.ndarray, "z y x"]:
         """Return the map without these atoms."""
         return np.asarray(self.density - draw(atoms, self.grid.shape, self.voxel_size))
@@ -62,14 +70,15 @@ def template_information(noise: NoiseSpectrum, u_iso: float) -> float:
     """Return the information of the weight of an atom of U [Å²], its position known: ∫ ĝ² / S d³k."""
     k = np.linspace(0, noise.highest, 2000)
     values = 4 * np.pi * k**2 * noise.weight(k) * np.exp(-4 * np.pi**2 * u_iso * k**2)
-    return float(np.trapezoid(values, k))
+    return float(np.trapezoid(values, k)) * noise.coverage.share
 
 
 def template_width(noise: NoiseSpectrum, u_iso: float) -> float:
-    """Return λ [1/Å²]: the variance of the slope of the score along one direction."""
+    """Return λ [1/Å²]: the variance of the score's slope along a direction, the geometric mean of three."""
     k = np.linspace(0, noise.highest, 2000)
     values = k**2 * noise.weight(k) * np.exp(-4 * np.pi**2 * u_iso * k**2)
-    return float((2 * np.pi) ** 2 / 3 * np.trapezoid(values * k**2, k) / np.trapezoid(values, k))
+    uneven = float(np.linalg.det(noise.coverage.stretch) ** (2 / 3))
+    return uneven * float((2 * np.pi) ** 2 / 3 * np.trapezoid(values * k**2, k) / np.trapezoid(values, k))
 
 
 @dataclass(frozen=True, kw_only=True)

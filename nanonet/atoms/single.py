@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from nanonet.atoms.agreement import validation_correlations
 from nanonet.atoms.binarise import binarise, centres_of_mass, split
 from nanonet.atoms.crystal import Crystal
-from nanonet.atoms.detect import scene_of
+from nanonet.atoms.detect import box_of, scene_of
 from nanonet.atoms.detected import Detected
 from nanonet.atoms.fit import Fit
 from nanonet.atoms.form_factor import form_factor
@@ -63,7 +63,9 @@ def detect_single(
     InputError
         If the map shows no atoms.
     """
-    scene, where = scene_of(volume)
+    whole, where = scene_of(volume)
+    corner, part = box_of(where)
+    scene, where = replace(whole, density=whole.density[part]), where[part]
     voxel = volume.voxel_size
     radius = RADIUS * crystal.bond_length if settings.radius is None else settings.radius
     atom = simulated_atom(crystal.elements[0], voxel)
@@ -76,7 +78,7 @@ def detect_single(
     kept = np.isfinite(positions).all(axis=1)
     if settings.remove_unlike:
         like = validation_correlations(
-            scene.density, _gaussians(scene.density, positions, voxel), voxel, radius=1.5 * radius
+            scene, _gaussians(scene.density, positions, voxel), radius=1.5 * radius
         )
         kept &= like >= like.mean() - _DEVIATIONS * like.std()
     if settings.remove_lone:
@@ -88,16 +90,18 @@ def detect_single(
         raise InputError(
             "the map shows no atoms: none is left after those unlike an atom and alone are removed"
         )
-    atoms = _gaussians(scene.density, positions[kept], voxel)
+    atoms = _gaussians(whole.density, positions[kept] + corner * voxel, voxel)
     unknown = np.full(len(atoms), np.nan)
+    every, all_labels = np.zeros(whole.density.shape, np.float32), np.zeros(whole.density.shape, np.int32)
+    every[part], all_labels[part] = denoised, _renumbered(labels, np.asarray(kept))
     return Detected(
         fit=Fit(atoms=atoms, covariances=np.full((len(atoms), 5, 5), np.nan)),
         probability=unknown,
         scores=unknown,
         grains=fit_grains(atoms.positions, crystal),
-        scene=scene,
-        denoised=denoised.astype(np.float32),
-        binarised=replace(cut, labels=_renumbered(labels, np.asarray(kept))),
+        scene=whole,
+        denoised=every,
+        binarised=replace(cut, labels=all_labels),
     )
 
 

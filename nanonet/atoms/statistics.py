@@ -200,9 +200,7 @@ def _intensities(detected: Detected, crystal: Crystal) -> Mapping[str, np.ndarra
     return {
         "max_intensity": bright,
         "max_intensity_z_score": (bright - bright.mean()) / max(float(bright.std()), 1e-30),
-        "validation_correlation": validation_correlations(
-            scene.density, atoms, scene.voxel_size, radius=crystal.bond_length / 2
-        ),
+        "validation_correlation": validation_correlations(scene, atoms, radius=crystal.bond_length / 2),
     }
 
 
