@@ -15,11 +15,11 @@ from nanonet.reconstruct.shell_correlation import resolution, shell_correlation
 from simulate.fields.particle import FieldParticle
 from simulate.population import mean_shape, read_fields
 
-_HIGHEST = 16
+_HIGHEST = 12
 """Shell up to which a map is brought to the truth."""
 
 
-def against_truth(population: Path, output: Path, rows: pd.DataFrame, point_group: str = "O") -> pd.DataFrame:
+def against_truth(population: Path, output: Path, rows: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each map: what it is made of, and how near it comes to the truth.
 
     Parameters
@@ -43,9 +43,8 @@ def against_truth(population: Path, output: Path, rows: pd.DataFrame, point_grou
                 "kind": kinds.index[0],
                 "particles": len(own),
                 "purity": kinds.iloc[0] / len(own),
-                **_compared(
-                    density, mean_shape(members, voxel, edge=len(density)).density, voxel, point_group
-                ),
+                "point_group": told["point_group"],
+                **_compared(density, mean_shape(members, voxel, edge=len(density)).density, voxel),
                 "fsc_0143_nm": told["resolution_fsc_0143_angstrom"] / 10,
                 "correlation": told["correlation"],
                 "ball_particle_correlation": told["control_correlation"],
@@ -65,10 +64,11 @@ def typical(members: list[FieldParticle]) -> list[FieldParticle]:
     return [members[index] for index in order[: max(5, len(order) // 5)]]
 
 
-def _compared(density: np.ndarray, truth: np.ndarray, voxel: float, point_group: str) -> dict[str, float]:
+def _compared(density: np.ndarray, truth: np.ndarray, voxel: float) -> dict[str, float]:
+    """Return how near a map comes to the truth and, beside it, the best ball; the truth may stand in any axes."""
     ball = ball_like(truth)
     wanted, own = (torch.as_tensor(np.float32(one)) for one in (truth, density))
-    same = turned(own, align(wanted, own, point_group, highest=_HIGHEST)).numpy()
+    same = turned(own, align(wanted, own, "C1", highest=_HIGHEST)).numpy()
     return {
         "truth_correlation": float(np.corrcoef(same.ravel(), truth.ravel())[0, 1]),
         "ball_correlation": float(np.corrcoef(ball.ravel(), truth.ravel())[0, 1]),

@@ -93,6 +93,15 @@ def cuboid(*edges: float) -> Body:
     return Body(normals, np.abs(normals) @ np.array(edges) / 2)
 
 
+def pyramid(edge: float, height: float) -> Body:
+    """Return a square pyramid of an edge and a height in Å, its apex up z."""
+    slope = np.arctan2(height, edge / 2)
+    sides = np.array([[1, 0], [-1, 0], [0, 1], [0, -1]]) * np.sin(slope)
+    normals = np.concatenate([np.column_stack([sides, np.full(4, np.cos(slope))]), [[0.0, 0.0, -1.0]]])
+    low = height / 4  # of the base below the centre of mass
+    return Body(normals, np.append(np.full(4, (height - low) * np.cos(slope)), low))
+
+
 def octahedron(width: float) -> Body:
     """Return an octahedron; ``width`` [Å] is the distance between opposite faces."""
     return Body(_family(1, 1, 1), np.full(8, width / 2))

@@ -30,12 +30,14 @@ from reconstruction_bodies import (
     icosahedron,
     irregular,
     octahedron,
+    pyramid,
     simulated,
     sphere,
     star,
     tetrahedron,
     twisted,
 )
+from scipy.spatial.transform import Rotation
 
 from nanonet.reconstruct.point_group import operations, placements
 from nanonet.reconstruct.reconstruction import reconstruct
@@ -50,9 +52,10 @@ BODIES = {
     "square rod": (cuboid(60.0, 60.0, 120.0), "D4"),
     "square plate": (cuboid(110.0, 110.0, 50.0), "D4"),
     "twisted": (twisted(80.0), "D3"),
+    "pyramid": (pyramid(90.0, 80.0), "C4"),
     "brick": (cuboid(60.0, 90.0, 125.0), "D2"),
     "irregular": (irregular(55.0), "C1"),
-    "sphere": (sphere(110.0), "all"),
+    "sphere": (sphere(110.0), "K"),
 }
 COUNT = 60
 _HIGHEST = 10  # shell up to which a map is brought to the truth, from any frame
@@ -83,10 +86,18 @@ def measured(name: str, count: int, seed: int) -> dict[str, float | str]:
 
 def verdict(group: str, found: str) -> str:
     """Return what a found group is to the true one."""
-    if found == group or group == "all":
+    if found == group:
         return "right"
-    within = found == "C1" or (group != "C1" and len(placements(found, group)) > 0)
+    within = found == "C1" or group == "K" or held(found, group)
     return "harmless" if within and len(operations(found)) < len(operations(group)) else "wrong"
+
+
+def held(found: str, group: str) -> bool:
+    """Return whether the rotations of one group are, in some axes, among those of another."""
+    if found[0] != "C":
+        return group[0] != "C" and len(placements(found, group)) > 0
+    angles = np.linalg.norm(Rotation.from_matrix(operations(group)).as_rotvec(), axis=1)
+    return bool(np.isclose(angles, 2 * np.pi / int(found[1:])).any())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,16 +1,18 @@
-"""How surely each particle belongs to its group, and which belong to none."""
+"""How surely each particle belongs to its group, which belong to none, and which groups are none."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from nanonet.cluster.partition import members
 
 OUTLIER = 1e-2
 """Chance below which a particle is too far from every group to be of it."""
+_HELD = 0.5
+"""Share of another group's members that lie within a group, and of the others, from which it is mixed."""
 _FLOOR = 0.05
 """Standard deviation that a group has at least along any feature, in units of that of all particles."""
 
@@ -26,10 +28,13 @@ class Assignment:
     probability
         (n,) of that group, if the groups are Gaussian; of an outlier, that it belongs to the nearest after
         all.
+    mixed
+        (n,) whether it was found in a group that is no kind, and is of no other.
     """
 
     labels: Int[np.ndarray, " n"]
     probability: Float[np.ndarray, " n"]
+    mixed: Bool[np.ndarray, " n"]
 
 
 def assign(values: Float[np.ndarray, "n f"], labels: Int[np.ndarray, " n"]) -> Assignment:
@@ -40,6 +45,9 @@ def assign(values: Float[np.ndarray, "n f"], labels: Int[np.ndarray, " n"]) -> A
     holds what is of no group. What no group would hold with a chance of 1e-2 (χ² of its Mahalanobis distance)
     is an outlier.
 
+    A group so wide that the others lie within it is no kind but what is left between kinds, as broken and
+    fused particles are, each in its own way. Its members go to the kinds that they fit, or to none.
+
     Parameters
     ----------
     labels
@@ -48,14 +56,39 @@ def assign(values: Float[np.ndarray, "n f"], labels: Int[np.ndarray, " n"]) -> A
     from scipy.stats import chi2
 
     if labels.max(initial=-1) < 0:
-        return Assignment(labels=labels, probability=np.zeros(len(labels)))
+        return Assignment(
+            labels=labels, probability=np.zeros(len(labels)), mixed=np.zeros(len(labels), dtype=bool)
+        )
     distance, score = _fit(values, labels)
+    chance = chi2.sf(distance, values.shape[1])
+    wide = mixed_groups(chance, labels)
+    chance, score = chance[:, ~wide], score[:, ~wide]
     best = score.argmax(axis=1)
-    fits = chi2.sf(distance[np.arange(len(values)), best], values.shape[1])
+    fits = chance[np.arange(len(values)), best]
     found = np.where(fits >= OUTLIER, best, -1)
     share = np.exp(score - score.max(axis=1, keepdims=True))
     share /= share.sum(axis=1, keepdims=True)
-    return Assignment(labels=found, probability=np.where(found >= 0, share.max(axis=1), fits))
+    return Assignment(
+        labels=found,
+        probability=np.where(found >= 0, share.max(axis=1), fits),
+        mixed=np.isin(labels, np.flatnonzero(wide)) & (found < 0),
+    )
+
+
+def mixed_groups(chance: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " k"]:
+    """Return which groups hold most members of most others: those are kinds, and it is what is between them.
+
+    Parameters
+    ----------
+    chance
+        Of a member of each group to lie as far from its middle as each particle.
+    """
+    inside = chance >= OUTLIER
+    # Row j: whether most of group j lie within each group.
+    held = np.stack([inside[own].mean(axis=0) for own in members(labels)]) > _HELD
+    np.fill_diagonal(held, False)
+    wide = held.sum(axis=0) > _HELD * max(len(held) - 1, 1)
+    return np.asarray(wide & ~wide.all())
 
 
 def _fit(

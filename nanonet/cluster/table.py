@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from nanonet.records import ClassTable, Column
 
@@ -44,6 +44,7 @@ def class_table(
     kinds: Int[np.ndarray, " n"],
     classes: Int[np.ndarray, " n"],
     probability: Float[np.ndarray, " n"],
+    mixed: Bool[np.ndarray, " n"],
 ) -> ClassTable:
     """Return the table of all particles that were grouped.
 
@@ -53,10 +54,13 @@ def class_table(
         Of particles.csv.
     kinds, classes
         From 0; -1 for none.
+    mixed
+        Who was found in a group that is no kind.
     """
     without = np.setdiff1d(kinds[kinds >= 0], kinds[classes >= 0])
     few = np.where(np.isin(kinds, without), "too few of its kind for a map", "unlike the maps")
-    reason = np.where(kinds < 0, "unlike all kinds", np.where(classes < 0, few, ""))
+    strange = np.where(mixed, "in a mixed group, whose members are not alike", "unlike all kinds")
+    reason = np.where(kinds < 0, strange, np.where(classes < 0, few, ""))
     data = pd.DataFrame(
         {
             "image": rows["image"].to_numpy(),

@@ -100,7 +100,7 @@ class Population:
         groups, maps, looked = self._looked_again(kept, groups, kinds.labels, maps)
         groups, labels, maps, joined = self._joined(kept, groups, kinds.labels, maps)
         kind_of = _kinds_of(labels, groups)
-        table = _with_scores(class_table(chosen.rows, kind_of, groups, kinds.probability), maps)
+        table = _with_scores(class_table(chosen.rows, kind_of, groups, kinds.probability, kinds.mixed), maps)
         maps = tuple(replace(one, kind_id=_kind(kind_of, groups, one)) for one in maps)
         particles = cast(ParticleTable, particles.with_data(_with_classes(particles.data, table.data)))
         return Conclusion(

@@ -21,6 +21,9 @@ from nanonet.reconstruct.poses import Poses
 _BEST = 8
 """Frames that are refined."""
 _REFINED = np.deg2rad([6.0, 3.0, 1.5, 0.8, 0.4, 0.2])
+_COARSE = 5
+"""Shell up to which many frames are compared first [cycles a side]."""
+_FEW = 100
 _MOST_POINTS = 2_000_000
 
 
@@ -64,11 +67,20 @@ def align(
     """
     compared = _Compared(one, other, highest)
     frames = equivalent_frames(point_group)
-    found = [(compared.correlations(frames, mirrored), mirrored) for mirrored in (False, True)]
+    first = compared if len(frames) < _FEW else _Compared(one, other, min(highest, _COARSE))
+    found = [(first.correlations(frames, mirrored), mirrored) for mirrored in (False, True)]
     axes = free_axes(point_group)
     best = [_best_of(compared, frames, score, mirrored, axes) for score, mirrored in found]
     # Of equals, a body that is its own mirror image, the one that is not mirrored.
     return best[1] if best[1].correlation > best[0].correlation + 1e-4 else best[0]
+
+
+def align_near(
+    one: Float[Tensor, "n n n"], other: Float[Tensor, "n n n"], point_group: str, *, highest: int
+) -> Frame:
+    """Return the same of maps that all but agree: turned a little about the axes that are free."""
+    here = np.eye(3)[None]
+    return _best_of(_Compared(one, other, highest), here, np.ones(1), False, free_axes(point_group))
 
 
 def turned(density: Float[Tensor, "n n n"], frame: Frame) -> Float[Tensor, "n n n"]:

@@ -23,8 +23,8 @@ from nanonet.reconstruct.images import Spectra
 from nanonet.reconstruct.point_group import operations, placements
 
 AUTO = "auto"
-CANDIDATES = ("C1", "D2", "D3", "D4", "D5", "D6", "T", "O", "I")
-"""Of nanoparticles: polyhedra of cubic crystals, rods, plates, multiply twinned ones, irregular ones."""
+CANDIDATES = ("C1", "C2", "C3", "C4", "C5", "D2", "D3", "D4", "D5", "D6", "T", "O", "I")
+"""Of polyhedra of cubic crystals, rods, plates, pyramids, multiply twinned and irregular particles."""
 ROUND = "K"
 """Of particles that are not told from balls."""
 _NEAR = 0.7

@@ -15,7 +15,7 @@ from nanonet.reconstruct.close_up import close_up, widened
 from nanonet.reconstruct.coverage import Coverage, coverage
 from nanonet.reconstruct.fidelity import correlations
 from nanonet.reconstruct.first_size import FirstSizes
-from nanonet.reconstruct.group_choice import AUTO, Chosen, GroupChoice, choose_group
+from nanonet.reconstruct.group_choice import AUTO, CANDIDATES, Chosen, GroupChoice, choose_group
 from nanonet.reconstruct.held_out import left_by
 from nanonet.reconstruct.images import Spectra, centres, check, spectra
 from nanonet.reconstruct.mask import ball_like, ball_mask, soft_mask
@@ -110,6 +110,8 @@ class Settings:
     starts, most_starts
         Of each half, at least, the first from coarse maps of some particles and others from shapes of
         chance; and at most, while the halves do not agree.
+    candidates
+        Point groups that are tried where none is told, C1 among them.
     attempts
         At most, while particles that had no part in the maps say that they are wrong.
     climb, refine
@@ -119,6 +121,7 @@ class Settings:
     starts: int = 1
     most_starts: int = 6
     attempts: int = 2
+    candidates: tuple[str, ...] = CANDIDATES
     climb: Climb = field(default_factory=Climb)
     refine: Refine = field(default_factory=Refine)
 
@@ -169,7 +172,7 @@ def reconstruct(
     sizes = FirstSizes.of(gyration, particles.images.sum((1, 2)))
     known = (sizes.take(index[0]), sizes.take(index[1]))
     told = None if point_group == AUTO else point_group
-    chosen = choose_group(parts, known, rng, told=told)
+    chosen = choose_group(parts, known, rng, candidates=settings.candidates, told=told)
     group = chosen.choice.point_group
     begun = _Begun(parts, (known[0].under(group), known[1].under(group)), chosen)
     attempt = _best_attempt(begun, settings, rng, particles.pixel_size)

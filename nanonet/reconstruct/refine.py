@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nanonet.reconstruct import fourier_grid, gridding
-from nanonet.reconstruct.align import Frame, align
+from nanonet.reconstruct.align import Frame, align, align_near
 from nanonet.reconstruct.climb import Climb, Climbed, climb, lengthened, shell_of, small_side, view_step
 from nanonet.reconstruct.images import Spectra
 from nanonet.reconstruct.mask import ball_mask, soft_mask
@@ -237,7 +237,7 @@ def _in_frame_of(one: Half, other: Half, point_group: str, highest: int) -> Half
     density, moved = (
         gridding.solve(half.sums(point_group, highest), small_side(highest), flat) for half in (one, other)
     )
-    frame = align(density, moved, point_group, highest=min(highest, _ALIGNED))
+    frame = align_near(density, moved, point_group, highest=min(highest, _ALIGNED))
     return Half(other.spectra, frame.applied(other.poses), other.noise)
 
 

@@ -58,6 +58,22 @@ def test_what_is_unlike_all_groups_is_an_outlier_and_what_lies_between_two_is_un
     assert np.mean(found.labels[:200] == kind) > 0.98
 
 
+def test_a_group_that_the_others_lie_within_is_no_kind() -> None:
+    rng = np.random.default_rng(3)
+    middles = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
+    kinds = np.repeat([0, 1, 2, 3], [60, 60, 60, 40])
+    values = np.concatenate([np.repeat(middles, 60, axis=0), np.full((40, 2), 1.5)])
+    values += np.where(kinds < 3, 0.2, 3.0)[:, None] * rng.standard_normal(values.shape)
+    found = assign(values, kinds)
+    assert found.labels.max() == 2
+    assert (found.labels[kinds < 3] == kinds[kinds < 3]).mean() > 0.97
+    assert found.mixed[kinds == 3].mean() > 0.8
+    assert not found.mixed[kinds < 3].any()
+    # Two kinds apart, one wider than the other, are two kinds.
+    apart = assign(values * np.where(kinds == 1, 1.0, 3.0)[:, None], np.where(kinds < 2, kinds, -1))
+    assert apart.labels.max() == 1
+
+
 def test_large_groups_are_split_by_mass_and_small_ones_left_out() -> None:
     labels = np.repeat([0, 1, 2, -1], [450, 60, 5, 7])
     mass = np.random.default_rng(0).lognormal(size=len(labels))
