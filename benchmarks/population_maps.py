@@ -65,7 +65,7 @@ def typical(members: list[FieldParticle]) -> list[FieldParticle]:
 
 
 def _compared(density: np.ndarray, truth: np.ndarray, voxel: float) -> dict[str, float]:
-    """Return how near a map comes to the truth and, beside it, the best ball; the truth may stand in any axes."""
+    """Return how near a map comes to the truth, in whatever axes that stands, and the best ball does."""
     ball = ball_like(truth)
     wanted, own = (torch.as_tensor(np.float32(one)) for one in (truth, density))
     same = turned(own, align(wanted, own, "C1", highest=_HIGHEST)).numpy()
