@@ -182,7 +182,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="one particle, one seed")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--snr", type=float, nargs="*", default=[np.inf, 3.0, 1.0, 0.3, 0.1])
+    parser.add_argument("--snr", type=float, nargs="*", default=[3.0, 1.0, 0.3, 0.1])
     parser.add_argument("--sizes", type=int, nargs="*", default=tuple(OCTAHEDRA)[:4], help="numbers of atoms")
     parser.add_argument("--methods", nargs="*", default=["ours"], choices=list(METHODS))
     parser.add_argument("--cone", type=float, default=0.0, help="degrees from z that were not measured")

@@ -32,6 +32,10 @@ _OUTSIDE = 2.0
 _AROUND = 3.5
 """Å about the particle that are searched."""
 _ENOUGH_OUTSIDE = 0.03
+_TURNS = 3
+"""Times that noise is taken anew from what the atoms leave, where it is not seen by itself."""
+_EMPTY = 1e-4
+"""Of the variance of a map, below which its outside was masked."""
 _PATCH = 4.0
 """U of what is no atom, over the median of all."""
 _AROUND_ATOMS = 0.6
@@ -84,7 +88,12 @@ def detect(volume: Volume, crystal: Crystal, settings: Detection = Detection()) 
         raise InputError("the map shows no atoms: nothing rises from its noise as an atom would")
     grains = fit_grains(atoms.positions, crystal) if settings.lattice_prior else ()
     found = None
-    if grains:
+    for turn in range(1 if scene.noise_shown else _TURNS):
+        if not grains:
+            break
+        if turn and found is not None:
+            atoms, scene = found.fit.atoms, _with_residual(scene, found.fit.atoms)
+            grains = fit_grains(atoms.positions, crystal, near=grains)
         chance = chance_of_noise(scene, u_iso, np.random.default_rng(0))
         judge = Judge(scene=scene, u_iso=u_iso, chance=chance, likely=settings.likely, crystal=crystal)
         found = completed(judge, atoms, grains)
@@ -129,7 +138,7 @@ def _first(
             scene, atoms.joined(added), typical_spread(atoms.joined(added)), rounds=4, enough=0.02
         ).atoms
         atoms = _plausible(atoms, apart)
-        if not turn:
+        if not turn or not scene.noise_shown:
             scene = _with_residual(scene, atoms)
     return scene, atoms
 
@@ -141,13 +150,22 @@ def scene_of(volume: Volume) -> tuple[Scene, Bool[np.ndarray, "z y x"]]:
     away = _distances(inside, volume.voxel_size)
     outside = away > _OUTSIDE
     measured = coverage(density, volume.voxel_size)
+    shown = volume.half_maps is not None or _shows_noise(density, outside)
     if volume.half_maps is not None:
         noise = half_map_noise(*volume.half_maps, density, volume.voxel_size, coverage=measured)
     else:
-        enough = outside.mean() > _ENOUGH_OUTSIDE
-        noise = spectrum(density, volume.voxel_size, outside if enough else None, measured)
+        noise = spectrum(density, volume.voxel_size, outside if shown else None, measured)
     level = float(np.median(density[outside])) if outside.any() else float(np.median(density))
-    return Scene(density=density - level, voxel_size=volume.voxel_size, noise=noise), away < _AROUND
+    scene = Scene(density=density - level, voxel_size=volume.voxel_size, noise=noise, noise_shown=shown)
+    return scene, away < _AROUND
+
+
+def _shows_noise(density: Float[np.ndarray, "z y x"], outside: Bool[np.ndarray, "z y x"]) -> bool:
+    """Return whether the outside of a particle is there, and no mask has emptied it."""
+    if outside.mean() <= _ENOUGH_OUTSIDE:
+        return False
+    values = density[outside]
+    return bool(np.median(np.abs(values - np.median(values))) ** 2 > _EMPTY * float(density.var()))
 
 
 def _distances(inside: Bool[np.ndarray, "z y x"], voxel_size: float) -> Float[np.ndarray, "z y x"]:
@@ -160,11 +178,11 @@ def _distances(inside: Bool[np.ndarray, "z y x"], voxel_size: float) -> Float[np
 
 
 def _with_residual(scene: Scene, atoms: GaussianAtoms) -> Scene:
-    """Return the scene with noise of at least what is left about the atoms."""
+    """Return the scene with noise of at least what is left about the atoms; of that if none was shown."""
     even = replace(atoms, weights=np.ones(len(atoms)), u_iso=np.full(len(atoms), _AROUND_ATOMS))
     near = draw(even, scene.grid.shape, scene.voxel_size) > 0.3 * even.peaks[:1].max(initial=0.0)
     left = spectrum(scene.residual(atoms), scene.voxel_size, near, scene.noise.coverage)
-    return replace(scene, noise=scene.noise.with_at_least(left))
+    return replace(scene, noise=scene.noise.with_at_least(left) if scene.noise_shown else left)
 
 
 def _plausible(atoms: GaussianAtoms, apart: float) -> GaussianAtoms:

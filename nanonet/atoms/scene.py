@@ -24,11 +24,15 @@ class Scene:
         (z, y, x) intensities.
     voxel_size
         Å.
+    noise_shown
+        Whether the noise was seen by itself, outside of the particle or in half maps; else only what atoms
+        leave of the map tells it.
     """
 
     density: Float[np.ndarray, "z y x"]
     voxel_size: float
     noise: NoiseSpectrum
+    noise_shown: bool = True
 
     @cached_property
     def grid(self) -> Grid:

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from nanonet.atoms.compare import compare, model_of
 from nanonet.atoms.crystal import Crystal, crystal_of
 from nanonet.atoms.detected import Detected
 from nanonet.atoms.displacement import Displacements
@@ -21,6 +22,13 @@ from nanonet.atoms.penetration import penetration_table, penetrations
 from nanonet.atoms.scene import Scene
 from nanonet.atoms.statistics import atom_statistics
 from nanonet.io.read_map import read_map, volume_of
+from nanonet.pipeline.atoms_compared import (
+    comparison_estimates,
+    comparison_figures,
+    comparison_tables,
+    noise_alone,
+    read_model,
+)
 from nanonet.pipeline.atoms_figures import penetration_figures, search_figures
 from nanonet.pipeline.atoms_files import write_maps, write_models
 from nanonet.pipeline.atoms_said import atom_estimates, atom_warnings
@@ -45,6 +53,10 @@ class Atoms:
         fcc, bcc, sc, hcp, diamond, rocksalt or fluorite, and Å; None takes what the element is in bulk.
     half_maps
         Two files that the noise is taken of; None without.
+    compare
+        Earlier models of the particle: folders of runs, atoms.csv, .pdb, .xyz.
+    noise_draws
+        Times that two maps of the found atoms with new noise are compared, to tell what chance does.
 
     Raises
     ------
@@ -59,9 +71,15 @@ class Atoms:
     structure: str | None = None
     lattice_constant: float | None = None
     half_maps: Sequence[str | None] = (None, None)
+    compare: Sequence[str] = ()
+    noise_draws: int = 4
 
     def __post_init__(self) -> None:
         crystal_of(self.element, self.structure, self.lattice_constant)
+        for path in self.compare:
+            read_model(path)
+        if self.noise_draws < 0:
+            raise InputError(f"noise_draws must not be negative, got {self.noise_draws}")
         if len([half for half in self.half_maps if half is not None]) == 1:
             raise InputError("one half map tells no noise: give half1= and half2=")
 
@@ -72,8 +90,10 @@ class Atoms:
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """The half maps."""
-        return tuple(Path(half) for half in self.half_maps if half is not None)
+        """The half maps, and the models that are compared with."""
+        halves = [Path(half) for half in self.half_maps if half is not None]
+        models = [Path(model).expanduser() for model in self.compare]
+        return (*halves, *(model / "atoms.csv" if model.is_dir() else model for model in models))
 
     def frame(self, micrograph: Micrograph) -> FrameResult:
         """Return nothing: a section alone tells nothing of atoms."""
@@ -88,6 +108,7 @@ class Atoms:
         table = statistics.table
         deep = penetrations(table.data, np.random.default_rng(0))
         shells = shell_table(detected)
+        beside = self._compared(detected)
         return Conclusion(
             tables=(
                 table,
@@ -95,16 +116,33 @@ class Atoms:
                 grain_table(detected),
                 penetration_table(deep),
                 shells,
+                *beside.tables,
             ),
-            estimates=atom_estimates(statistics, detected, self.crystal),
+            estimates=(*atom_estimates(statistics, detected, self.crystal), *beside.estimates),
             figures=(
                 *atom_figures(table, volume, self.crystal.bulk_coordination),
                 *penetration_figures(table.data, deep),
+                *beside.figures,
                 *search_figures(detected, shells),
             ),
             warnings=atom_warnings(statistics, detected, self.crystal),
             writers=(partial(write_models, statistics, detected), partial(write_maps, detected)),
             sections=True,
+        )
+
+    def _compared(self, detected: Detected) -> Conclusion:
+        """Return what comparisons with earlier models add."""
+        if not self.compare:
+            return Conclusion(tables=())
+        earlier = [read_model(path) for path in self.compare]
+        model = model_of(detected, "this")
+        comparisons = [compare(model, one, self.crystal) for one in earlier]
+        noise = noise_alone(detected, self.detect, self.crystal, self.noise_draws)
+        models, atoms = comparison_tables(model, earlier, comparisons, noise)
+        return Conclusion(
+            tables=(models, atoms),
+            estimates=comparison_estimates(models, atoms),
+            figures=comparison_figures(atoms),
         )
 
     def _halves(self, series: Series) -> tuple[Series, Series] | None:
