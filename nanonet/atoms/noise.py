@@ -61,7 +61,9 @@ class Grid:
 
     @cached_property
     def padded(self) -> tuple[int, ...]:
-        """Shape of the transformed array."""
+        """Shape of the transformed array; without a margin that of the map, as any zero would smear waves."""
+        if not self.margin:
+            return self.shape
         extra = int(np.ceil(self.margin / self.voxel_size))
         return tuple(fft.next_fast_len(n + extra, real=True) for n in self.shape)
 
