@@ -18,6 +18,14 @@ _COARSEST = 192
 """Longest side of the coarsest look [px]."""
 _FINEST = (2.0, 1024)
 """By how much the finest look enlarges a frame at most, and its longest side [px] where it does."""
+_SMALL = 24.0
+"""Diameter [px] of particles for which a frame that was not enlarged is, where they are."""
+_LARGEST = 2048
+"""Longest side [px] of such a frame: what a look holds grows with its square."""
+_CLOSER = 1.5
+"""By how much the part with those is enlarged."""
+_APRON = 32
+"""What is read around them [px]."""
 _SMALLEST_PX = 4.0
 _SMALLEST_NM = 0.5
 
@@ -35,8 +43,9 @@ def segment(
     """Return the particles of a micrograph.
 
     The network reads particles of some tens of pixels best, and pictures come at any magnification. So it
-    looks at the frame at several scales, a factor of 2 apart. What it sees in all of them competes: of
-    candidates that share pixels the one stays that is believed most.
+    looks at the frame at several scales, a factor of 2 apart; where the finest of them shows small particles
+    it looks once more, closer. What it sees in all of them competes: of candidates that share pixels the one
+    stays that is believed most.
 
     Parameters
     ----------
@@ -113,15 +122,24 @@ def looks(
     ``smallest`` is in pixels of the image.
     """
     values = _finite(image)
-    for scale in _scales(values.shape):
-        probability, height = _maps(values, scale, network=network, flips=flips)
-        yield candidates(
-            probability,
-            height,
+
+    def seen(maps: Float32[np.ndarray, "2 v u"], scale: float) -> Candidates:
+        return candidates(
+            maps[0],
+            maps[1],
             separate=separate,
             min_probability=min_probability,
             smallest=smallest * scale,
         )
+
+    scales = _scales(values.shape)
+    for scale in scales:
+        maps = _maps(values, scale, network=network, flips=flips)
+        found = seen(maps, scale)
+        yield found
+    part = _around_small(found) if scales[-1] == 1 and max(values.shape) <= _LARGEST else None
+    if part is not None:
+        yield seen(_closer(values, maps, part, network=network, flips=flips), _CLOSER)
 
 
 def _finite(image: Float[np.ndarray, "y x"]) -> Float32[np.ndarray, "y x"]:
@@ -139,6 +157,34 @@ def _scales(shape: tuple[int, ...]) -> list[float]:
     finest = max(1.0, min(enlarged, most / side))
     number = 1 + max(0, int(np.ceil(np.log2(finest * side / _COARSEST))))
     return [finest / 2**step for step in reversed(range(number))]
+
+
+def _around_small(look: Candidates) -> tuple[slice, slice] | None:
+    """Return the part of a look at a frame in its own pixels that has all small particles; None for none."""
+    small = np.flatnonzero(look.features[:, 0] < np.log(_SMALL))
+    if not len(small):
+        return None
+    sides = [[look.boxes[index][axis] for index in small] for axis in range(2)]
+    first = [max(min(side.start for side in those) - _APRON, 0) // 2 * 2 for those in sides]
+    stop = [max(side.stop for side in those) + _APRON for those in sides]
+    return slice(first[0], stop[0]), slice(first[1], stop[1])
+
+
+def _closer(
+    image: Float32[np.ndarray, "y x"],
+    maps: Float32[np.ndarray, "2 y x"],
+    part: tuple[slice, slice],
+    *,
+    network: TrainedNetwork,
+    flips: bool,
+) -> Float32[np.ndarray, "2 v u"]:
+    """Return probability and height at `_CLOSER`: read anew in a part, interpolated elsewhere."""
+    found = np.stack([_resized(each, _CLOSER) for each in maps])
+    read = _maps(image[part], _CLOSER, network=network, flips=flips)
+    y, x = (round(side.start * _CLOSER) for side in part)
+    into = found[:, y : y + read.shape[1], x : x + read.shape[2]]
+    into[...] = read[:, : into.shape[1], : into.shape[2]]
+    return found
 
 
 def _maps(

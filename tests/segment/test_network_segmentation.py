@@ -99,6 +99,20 @@ def test_a_particle_of_any_size_is_found_in_the_look_that_sees_it(radius):
     assert np.sqrt(4 * area / np.pi) == pytest.approx([2 * radius], rel=0.06)
 
 
+@pytest.mark.parametrize(("radius", "closer"), [(8, True), (40, False)])
+def test_a_large_frame_is_looked_at_more_closely_where_particles_are_small(radius, closer):
+    """And only there: what was read of the part lies where it belongs, the rest is as it was."""
+    image = discs((700, 1030), [(300, 400), (340, 620)], radius)
+    heights = Heights()
+    found = segment(Micrograph(image=image, name="small"), network=network(heights))
+    side = 1.5 * (220 + 2 * radius + 2 * 32)  # from one particle to the other, and what is read around them
+    assert (heights.seen[-1][1] == pytest.approx(side, abs=8)) == closer
+    assert max(shape[1] for shape in heights.seen) == 1030
+    area = np.bincount(found.labels.ravel())[1:]
+    np.testing.assert_allclose(np.sqrt(4 * area / np.pi), [2 * radius] * 2, rtol=0.08)
+    assert found.labels[300, 400] != found.labels[340, 620] > 0
+
+
 class Parts(Heights):
     """Sees four quarters of a disc, each as a particle of its own, in looks of less than 300 pixels."""
 
