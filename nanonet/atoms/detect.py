@@ -32,8 +32,8 @@ _OUTSIDE = 2.0
 _AROUND = 3.5
 """Å about the particle that are searched."""
 _ENOUGH_OUTSIDE = 0.03
-_TURNS = 3
-"""Times that noise is taken anew from what the atoms leave, where it is not seen by itself."""
+_SEARCHES = 6
+"""Searches where noise is not seen by itself, but has to be taken anew from what the atoms leave."""
 _EMPTY = 1e-4
 """Of the variance of a map, below which its outside was masked."""
 _PATCH = 4.0
@@ -88,12 +88,7 @@ def detect(volume: Volume, crystal: Crystal, settings: Detection = Detection()) 
         raise InputError("the map shows no atoms: nothing rises from its noise as an atom would")
     grains = fit_grains(atoms.positions, crystal) if settings.lattice_prior else ()
     found = None
-    for turn in range(1 if scene.noise_shown else _TURNS):
-        if not grains:
-            break
-        if turn and found is not None:
-            atoms, scene = found.fit.atoms, _with_residual(scene, found.fit.atoms)
-            grains = fit_grains(atoms.positions, crystal, near=grains)
+    if grains:
         chance = chance_of_noise(scene, u_iso, np.random.default_rng(0))
         judge = Judge(scene=scene, u_iso=u_iso, chance=chance, likely=settings.likely, crystal=crystal)
         found = completed(judge, atoms, grains)
@@ -128,7 +123,7 @@ def _first(
     """Return the atoms seen without a lattice, and the scene with noise of at least the residual's."""
     apart = settings.apart * crystal.bond_length
     atoms = GaussianAtoms(positions=np.zeros((0, 3)), weights=np.zeros(0), u_iso=np.zeros(0))
-    for turn in range(settings.searches):
+    for turn in range(settings.searches if scene.noise_shown else _SEARCHES):
         added = new_atoms(
             scene, scene.residual(atoms), where, u_iso, known=atoms.positions, apart=apart, rate=settings.rate
         )
@@ -178,7 +173,7 @@ def _distances(inside: Bool[np.ndarray, "z y x"], voxel_size: float) -> Float[np
 
 
 def _with_residual(scene: Scene, atoms: GaussianAtoms) -> Scene:
-    """Return the scene with noise of at least what is left about the atoms; of that if none was shown."""
+    """Return the scene with noise of at least what is left about the atoms; of just that if none was seen."""
     even = replace(atoms, weights=np.ones(len(atoms)), u_iso=np.full(len(atoms), _AROUND_ATOMS))
     near = draw(even, scene.grid.shape, scene.voxel_size) > 0.3 * even.peaks[:1].max(initial=0.0)
     left = spectrum(scene.residual(atoms), scene.voxel_size, near, scene.noise.coverage)
