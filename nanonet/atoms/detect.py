@@ -34,6 +34,9 @@ _AROUND = 3.5
 _ENOUGH_OUTSIDE = 0.03
 _SEARCHES = 6
 """Searches where noise is not seen by itself, but has to be taken anew from what the atoms leave."""
+_LITTLE = 0.15
+"""Standard deviation of noise that is added to maps that may have none, over the map's own."""
+_QUIET = 3.0
 _EMPTY = 1e-4
 """Of the variance of a map, below which its outside was masked."""
 _PATCH = 4.0
@@ -83,7 +86,7 @@ def detect(volume: Volume, crystal: Crystal, settings: Detection = Detection()) 
     corner, part = box_of(where)
     scene, where = replace(whole, density=whole.density[part]), where[part]
     u_iso = usual_u_iso(scene)
-    scene, atoms = _first(scene, where, u_iso, crystal, settings)
+    scene, atoms = _begun(scene, where, u_iso, crystal, settings)
     if not len(atoms):
         raise InputError("the map shows no atoms: nothing rises from its noise as an atom would")
     grains = fit_grains(atoms.positions, crystal) if settings.lattice_prior else ()
@@ -115,6 +118,33 @@ def box_of(
     """Return the first voxel (x, y, z) of the part of a map that is searched, and the part."""
     z, y, x = ndimage.find_objects(where.astype(np.int8))[0]
     return np.array([x.start, y.start, z.start]), (z, y, x)
+
+
+def _begun(
+    scene: Scene, where: Bool[np.ndarray, "z y x"], u_iso: float, crystal: Crystal, settings: Detection
+) -> tuple[Scene, GaussianAtoms]:
+    """Return the first atoms; where no noise is seen by itself, of the map with a little if that will do.
+
+    A map without any noise is fitted as if it had that; where a mask has emptied the outside, the atoms leave
+    more of the map than was added, and tell the noise.
+    """
+    if not scene.noise_shown:
+        added = _with_little_noise(scene)
+        found, atoms = _first(added, where, u_iso, crystal, settings)
+        if np.median(found.noise.power / added.noise.power) < _QUIET:
+            return found, atoms
+    return _first(scene, where, u_iso, crystal, settings)
+
+
+def _with_little_noise(scene: Scene) -> Scene:
+    """Return a scene with white noise that has a fixed share of its variance, where that is not empty."""
+    values = scene.density[scene.density != 0]
+    deviation = _LITTLE * float(values.std() if len(values) else 1.0)
+    rng = np.random.default_rng(0)
+    density = scene.density + rng.normal(scale=deviation, size=scene.density.shape).astype(np.float32)
+    power = np.full(len(scene.noise.frequency), deviation**2 * scene.voxel_size**3)
+    noise = replace(scene.noise, power=power, highest=float(scene.noise.frequency[-1]))
+    return replace(scene, density=density, noise=noise, noise_shown=True)
 
 
 def _first(
@@ -160,7 +190,9 @@ def _shows_noise(density: Float[np.ndarray, "z y x"], outside: Bool[np.ndarray, 
     if outside.mean() <= _ENOUGH_OUTSIDE:
         return False
     values = density[outside]
-    return bool(np.median(np.abs(values - np.median(values))) ** 2 > _EMPTY * float(density.var()))
+    # Some maps are cut off at 0: most of their outside is, but not all.
+    usual = float(np.quantile(np.abs(values - np.median(values)), 0.9))
+    return bool(usual**2 > _EMPTY * float(density.var()))
 
 
 def _distances(inside: Bool[np.ndarray, "z y x"], voxel_size: float) -> Float[np.ndarray, "z y x"]:

@@ -89,6 +89,19 @@ def test_half_maps_tell_the_noise(particle) -> None:
     assert len(found.probability) == 201
 
 
+def test_maps_without_noise_and_masked_ones_lose_nothing(particle) -> None:
+    """There is no noise to look at outside: what the atoms leave tells it."""
+    clean = particle.map(0.0)
+    found = detect(clean, PT).fit.atoms.positions
+    assert len(found) == 201
+    assert cKDTree(found).query(particle.atoms.positions)[0].max() < 0.08
+    grid = np.stack(np.indices(clean.density.shape)[::-1], axis=-1) * 0.36
+    near = cKDTree(particle.atoms.positions).query(grid, distance_upper_bound=2.5)[0] < 2.5
+    masked = replace(clean, density=(particle.map(NOISE).density * near).astype(np.float32))
+    off = cKDTree(detect(masked, PT).fit.atoms.positions).query(particle.atoms.positions)[0]
+    assert (off < 0.6).mean() > 0.98
+
+
 def test_noise_has_no_atoms() -> None:
     noise = np.random.default_rng(0).normal(size=(40, 40, 40)).astype(np.float32)
     with pytest.raises(InputError, match="no atoms"):
