@@ -7,7 +7,8 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
@@ -111,8 +112,14 @@ def collect(
         seed=seed,
         machine=machine(),
         config=config,
-        inputs={Path(path).name: hash_file(path) for path in inputs},
+        inputs=_hashes([Path(path) for path in inputs]),
     )
+
+
+def _hashes(paths: Sequence[Path]) -> dict[str, str]:
+    """Return the hash of each file under its name, or under its path where several have that name."""
+    common = Counter(path.name for path in set(paths))
+    return {path.name if common[path.name] == 1 else path.as_posix(): hash_file(path) for path in paths}
 
 
 def to_json(provenance: Provenance) -> str:

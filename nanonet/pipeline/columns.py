@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, cast
 
 from nanonet.atomic_columns.calibration import implied_pixel_size
@@ -42,6 +43,11 @@ class Columns:
     def __post_init__(self) -> None:
         if self.truth is not None:
             read_truth(self.truth)
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The table of the truth, if there is one."""
+        return () if self.truth is None else (Path(self.truth),)
 
     def frame(self, micrograph: Micrograph) -> FrameResult:
         """Return the columns of one frame, their lattice, and maps of depth and confidence."""
