@@ -136,9 +136,18 @@ class ColumnSampler:
         return None if self.support is None else self.support.draw(rng)
 
     def seen(
-        self, shard: Shard, setting: Setting, views: Sequence[View], support: Support | None
+        self,
+        shard: Shard,
+        setting: Setting,
+        views: Sequence[View],
+        support: Support | None,
+        beside: Sequence[View] = (),
     ) -> list[torch.Tensor]:
-        """Return the expected signal of views of a structure, a film behind it if there is one."""
+        """Return the expected signal of views of a structure, a film behind it if there is one.
+
+        ``beside`` are views of other states of the structure that have the same film: its grain follows from
+        the box, which then holds them too.
+        """
         stored: Arrays = shard.stored
         if support is None:
             return self.imaging.expected_series(stored, shard.side, setting, views)
@@ -148,7 +157,7 @@ class ColumnSampler:
             support,
             energy=self.imaging.energy,
             depth=_half_depth(shard),
-            least_side=max(_reach(view, shard.side) for view in views),
+            least_side=max(_reach(view, shard.side) for view in (*views, *beside)),
         )
         return self.imaging.expected_series(
             stored, side, setting, [moved(view, ((side - shard.side) / 2,) * 2) for view in views]

@@ -75,14 +75,14 @@ class FrameSampler(ColumnSampler):
         support = self.drawn_support(rng)
         steps = drawn(self.shake, rng) * rng.standard_normal((self.frames, 2))
         steps[self.frames // 2] = 0.0
+        views = [moved(view, step) for step in steps]
         image = np.empty((self.frames, *view.shape), dtype=np.float32)
         for state in np.unique(path[filmed]):
             shard, at = (
                 self.read(structure, int(state)),
                 np.intersect1d(filmed, np.flatnonzero(path == state)),
             )
-            views = [moved(view, steps[frame]) for frame in at]
-            expected = self.seen(shard, setting, views, support)
+            expected = self.seen(shard, setting, [views[frame] for frame in at], support, views)
             for frame, signal in zip(at, expected, strict=True):
                 image[frame] = setting.record(signal, rng)
         seen = middle.columns.seen(view)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from nanonet.data.symmetry import transform
 from nanonet.records import InputError
@@ -21,6 +22,7 @@ from simulate.structures.recipe import ParticleRecipe
 from simulate.tem.exit_wave import Multislice
 from simulate.tem.hrtem import HRTEM
 from simulate.tem.microscope import Microscope
+from simulate.tem.support import CarbonSupport, on_support
 from simulate.truth import columns_of
 
 BUSY = Life(states=3, processes=(ColumnExchange(gain_rate=0.5, loss_rate=0.5),))
@@ -123,6 +125,38 @@ def test_beyond_the_ends_of_a_movie_frames_are_mirrored(shards):
         assert (6 - turn if turn >= 3 else turn) == len(same)
         pairs.add(int(turn))
     assert pairs == {1, 2, 3, 4, 5}
+
+
+def test_all_frames_have_the_same_film_behind_a_particle_that_changes(shards):
+    film = CarbonSupport(chance=1.0, thickness=40.0)
+    sampler = FrameSampler(
+        shards, crop_pixels=160, frames=5, changes=4.0, shake=0.5, alone=0.0, at_end=0.0, support=film
+    )
+    corners = sampler.draw(0, np.random.default_rng(6)).image[:, :32, :32]
+    grain = gaussian_filter(corners, (0, 3, 3)).reshape(5, -1)  # wider than what a shake moves it by
+    assert np.corrcoef(grain).min() > 0.5
+    other = sampler.draw(0, np.random.default_rng(7)).image[:, :32, :32]
+    assert abs(np.corrcoef(grain[0], gaussian_filter(other[0], 3).ravel())[0, 1]) < 0.4
+
+
+def test_the_film_behind_all_states_of_a_stack_has_one_box(shards, monkeypatch):
+    """Its grain follows from the box: states whose frames reach out to different sides share the widest."""
+    sides = []
+
+    def noting(*arguments, **options):
+        stored, side = on_support(*arguments, **options)
+        sides.append(side)
+        return stored, side
+
+    monkeypatch.setattr("simulate.draw.on_support", noting)
+    film = CarbonSupport(chance=1.0, thickness=40.0)
+    sampler = FrameSampler(
+        shards, crop_pixels=160, frames=5, changes=4.0, shake=8.0, alone=0.0, at_end=0.0, support=film
+    )
+    for seed in range(4):
+        sides.clear()
+        sampler.draw(0, np.random.default_rng(seed))
+        assert len(sides) > 1 and len(set(sides)) == 1
 
 
 def test_labels_follow_the_middle_frame(shards):
