@@ -156,7 +156,8 @@ def test_the_film_behind_all_states_of_a_stack_has_one_box(shards, monkeypatch):
     for seed in range(4):
         sides.clear()
         sampler.draw(0, np.random.default_rng(seed))
-        assert len(sides) > 1 and len(set(sides)) == 1
+        assert len(sides) > 1
+        assert len(set(sides)) == 1
 
 
 def test_labels_follow_the_middle_frame(shards):
