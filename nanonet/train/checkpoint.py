@@ -173,7 +173,8 @@ def load_weights(network: nn.Module, checkpoint: str | Path, *, task: str) -> No
     Parameters
     ----------
     network
-        Of the same architecture; changed in place.
+        Of the same architecture, or with a global context besides, which adds nothing as long as it is
+        untrained; changed in place.
     checkpoint
         As `load_network` takes it.
     task
@@ -182,15 +183,29 @@ def load_weights(network: nn.Module, checkpoint: str | Path, *, task: str) -> No
     Raises
     ------
     InputError
-        As `load_network`, and if the architectures differ.
+        As `load_network`, and if the architectures differ otherwise.
     """
+    from nanonet.models.context import GlobalContext
+
     _, weights = _read_for(checkpoint, task)
+    known = network.state_dict()
+    at_rest = {name: known[name] for name in _names_of(network, GlobalContext) if name not in weights}
     try:
-        network.load_state_dict(_single(weights))
+        network.load_state_dict(at_rest | _single(weights))
     except RuntimeError as error:
         raise InputError(
             f"pretrained={checkpoint} is another network than model=…: give the model of its config.yaml"
         ) from error
+
+
+def _names_of(network: nn.Module, kind: type[nn.Module]) -> list[str]:
+    """Return the names of all weights that lie in modules of a kind."""
+    return [
+        f"{name}.{weight}"
+        for name, module in network.named_modules()
+        if isinstance(module, kind)
+        for weight in module.state_dict()
+    ]
 
 
 def trained_network(network: nn.Module, card: NetworkCard, name: str) -> TrainedNetwork:

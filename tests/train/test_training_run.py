@@ -126,13 +126,17 @@ def test_a_run_that_diverges_is_stopped_with_one_line(small, tmp_path):
         train(small("module.optimizer.lr=1e30", "trainer.gradient_clip_val=null"), tmp_path / "run")
 
 
-def test_training_goes_on_from_a_trained_network(small, tmp_path):
+@pytest.mark.parametrize("more", [[], ["model.context=true"]])
+def test_training_goes_on_from_a_trained_network(small, tmp_path, more):
+    """A global context adds nothing at first: a network that lacks one can get it."""
     first = train(small("trainer.max_epochs=3"), tmp_path / "first")
-    config = small("trainer.max_epochs=1", "module.optimizer.lr=1e-9", f"pretrained={first}", "seed=1")
+    words = ["trainer.max_epochs=1", "module.optimizer.lr=1e-9", f"pretrained={first}", "seed=1", *more]
+    config = small(*words)
     second = train(config, tmp_path / "second")
     before, after = (load_file(run / "checkpoint" / "model.safetensors") for run in (first, second))
     learnt = [name for name in before if before[name].dtype == np.float16]
     assert all(np.allclose(before[name], after[name], atol=1e-3) for name in learnt)
+    assert (set(after) > set(before)) == bool(more)
     assert f"begun with the weights of {first}" in (second / "checkpoint" / "card.md").read_text()
     assert "model.safetensors" in json.loads((second / "provenance.json").read_text())["inputs"]
 
@@ -141,6 +145,7 @@ def test_training_goes_on_from_a_trained_network(small, tmp_path):
     ("words", "what"),
     [
         (["model.width=8", "pretrained={run}"], "another network than model="),
+        (["model.depth=1", "pretrained={run}"], "another network than model="),
         (["pretrained=zoo:particle_masks"], "trained for 'particle_mask'"),
         (["pretrained=zoo:no_such"], "known: "),
     ],
