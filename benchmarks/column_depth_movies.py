@@ -1,4 +1,4 @@
-"""Test movies of ceria that changes: waves calculated once into a folder, then the frames that follow."""
+"""Test movies of particles that change: waves calculated once into a folder, then the frames that follow."""
 
 from __future__ import annotations
 
@@ -49,6 +49,10 @@ class Plan:
         Edge of the frames.
     scale
         Of the particles' diameter.
+    materials
+        In turn.
+    variants
+        Of `VARIANTS`, that the state in the middle is seen in besides.
     """
 
     particles: int = 10
@@ -56,12 +60,18 @@ class Plan:
     frames_per_state: int = 4
     frame_pixels: int = 160
     scale: float = 1.0
+    materials: tuple[str, ...] = ("CeO2",)
+    variants: tuple[str, ...] = VARIANTS
     fineness: Fineness = field(default_factory=Fineness)
 
     @property
     def frames(self) -> int:
         """Of a movie."""
         return self.states * self.frames_per_state
+
+    def material(self, particle: int) -> str:
+        """Return what a particle is made of."""
+        return self.materials[particle % len(self.materials)]
 
 
 def microscope_setting(particle: int) -> Setting:
@@ -119,12 +129,10 @@ def read_movie(folder: Path, particle: int, variant: str = "") -> KnownMovie:
     with np.load(_movie_file(folder, particle)) as stored:
         prefix = f"{variant}/" if variant else ""
         arrays = {name: stored[prefix + name] for name in ("expected", "positions", "depths")}
-        name = f"{stored['shape']} {particle}"
+        name, crystal = f"{stored['shape']} {particle}", str(stored["crystal"])
     setting = microscope_setting(particle)
     energy = setting.optics.energy
-    return KnownMovie(
-        name=name, crystal="ceo2_110", modality="HRTEM", energy=energy, setting=setting, **arrays
-    )
+    return KnownMovie(name=name, crystal=crystal, modality="HRTEM", energy=energy, setting=setting, **arrays)
 
 
 def _claim(folder: Path, plan: Plan) -> None:
@@ -143,8 +151,12 @@ def _claim(folder: Path, plan: Plan) -> None:
 
 def _wave_jobs(plan: Plan) -> list[tuple[int, str]]:
     """Return particle and state of everything that waves are needed of."""
-    names = [str(state) for state in range(plan.states)] + list(WAVE_VARIANTS)
+    names = [*map(str, range(plan.states)), *_wave_variants(plan)]
     return [(particle, name) for particle in range(plan.particles) for name in names]
+
+
+def _wave_variants(plan: Plan) -> list[str]:
+    return [name for name in WAVE_VARIANTS if name in plan.variants]
 
 
 def _wave_file(folder: Path, particle: int, state: str) -> Path:
@@ -182,7 +194,7 @@ def boxed(plan: Plan, particle: int, state: str) -> tuple[Atoms, dict[str, float
     from simulate.tem.exit_wave import Multislice
     from simulate.tem.hrtem import HRTEM
 
-    grown, track = draw(particle, plan.states, plan.scale)
+    grown, track = draw(particle, plan.states, plan.scale, plan.material(particle))
     facts, ends = grown.specimen(), reach(track)
     multislice = Multislice(sampling=plan.fineness.sampling)
     grid = HRTEM(multislice=multislice, least_side=plan.frame_pixels * PIXEL_SIZE + MARGIN)
@@ -213,12 +225,14 @@ def _make_movie(folder: Path, plan: Plan, particle: int) -> None:
     arrays = _seen(scenes, [images[str(scene.moment)] for scene in scenes], places, side)
     own = [replace(scene, moment=0) for scene in scenes if scene.moment == middle]
     still = Places(positions=places.positions[[middle]], depths=places.depths[[middle]])
-    slanted = places_of([boxed(plan, particle, "tilted")[0]])
-    for variant in VARIANTS:
+    for variant in plan.variants:
         image = images[str(middle) if variant == "plain" else variant]
-        seen = _seen(own, [image] * len(own), slanted if variant == "tilted" else still, side)
+        places = places_of([boxed(plan, particle, variant)[0]]) if variant == "tilted" else still
+        seen = _seen(own, [image] * len(own), places, side)
         arrays |= {f"{variant}/{key}": value for key, value in seen.items()}
-    arrays["shape"] = np.array(draw(particle, 1, plan.scale)[0].about["shape"])
+    material = plan.material(particle)
+    arrays["shape"] = np.array(draw(particle, 1, plan.scale, material)[0].about["shape"])
+    arrays["crystal"] = np.array(f"{material.lower()}_110")
     with atomic_path(_movie_file(folder, particle)) as hidden:
         np.savez(hidden, allow_pickle=False, **arrays)
 
@@ -228,13 +242,13 @@ def _images(folder: Path, plan: Plan, particle: int) -> tuple[dict[str, np.ndarr
     setting, images, side = microscope_setting(particle), {}, 0.0
     nodes = sobol_nodes(plan.fineness.configurations, plan.fineness.nodes, SEED + particle)
     foci = {"under": DEFOCUS_ERROR, "over": -DEFOCUS_ERROR}
-    for state in [*map(str, range(plan.states)), *WAVE_VARIANTS]:
+    for state in [*map(str, range(plan.states)), *_wave_variants(plan)]:
         with np.load(_wave_file(folder, particle, state)) as stored:
             spectra, side = unpacked(stored["spectra"]), float(stored["side"])
         images[state] = direct_image(spectra, side, setting.optics, nodes)
         if state == str(plan.states // 2):
-            for variant, error in foci.items():
-                moved = replace(setting.optics, defocus=float(setting.optics.defocus) + error)
+            for variant in foci.keys() & set(plan.variants):
+                moved = replace(setting.optics, defocus=float(setting.optics.defocus) + foci[variant])
                 images[variant] = direct_image(spectra, side, moved, nodes)
     return images, side
 

@@ -27,6 +27,8 @@ RATES = (0.25, 0.35)
 """Gains and losses of a column at the rim from state to state: more go than come, so that columns vanish."""
 
 
+OXIDES = ("CeO2",)
+"""Materials that lack anions here and there."""
 FACETS = ("111", "100", "110")
 """Families whose facets may be the sides of a pillar."""
 SHAPES = "truncated octahedron, rhombic dodecahedron, cube, faceted pillar on end, inclined plate"
@@ -83,10 +85,10 @@ class Places:
     depths: Int[np.ndarray, "state place"]
 
 
-def recipe(index: int) -> ParticleRecipe:
+def recipe(index: int, material: str = "CeO2") -> ParticleRecipe:
     """Return what particle ``index`` is drawn from: five shapes in turn, first thin ones, then deep ones.
 
-    Training draws Wulff shapes, ellipsoids, slabs and round rods. Ceria along [110], up to 9 Ce deep.
+    Training draws Wulff shapes, ellipsoids, slabs and round rods. Along [110], up to 9 counted atoms deep.
     """
     from simulate.defects.surface import Adatoms, RaggedEnds, Steps
     from simulate.defects.vacancies import AnionVacancies
@@ -109,16 +111,21 @@ def recipe(index: int) -> ParticleRecipe:
     deep = index // 5 % 2 == 1
     size = 1.15 if deep else 1.0
     return ParticleRecipe(
-        materials=("CeO2",),
+        materials=(material,),
         shapes=(shape,),
         orientation=ZoneAxis(axes=((1, 1, 0),), mistilt=MISTILT),
         diameter=(size * diameter[0], size * diameter[1]),
         depth=(9, 9) if deep else (4, 6),
-        defects=(Steps(), RaggedEnds(chance=0.25), Adatoms(), AnionVacancies()),
+        defects=(
+            Steps(),
+            RaggedEnds(chance=0.25),
+            Adatoms(),
+            *([AnionVacancies()] if material in OXIDES else []),
+        ),
     )
 
 
-def draw(index: int, states: int, scale: float = 1.0) -> tuple[Particle, Track]:
+def draw(index: int, states: int, scale: float = 1.0, material: str = "CeO2") -> tuple[Particle, Track]:
     """Return a particle and its life, the same ones every time.
 
     Parameters
@@ -129,6 +136,8 @@ def draw(index: int, states: int, scale: float = 1.0) -> tuple[Particle, Track]:
         Moments at which it is looked at; its columns gain and lose atoms in between.
     scale
         Of its diameter, for quick looks.
+    material
+        As `simulate.crystals` names it.
     """
     from dataclasses import replace
 
@@ -137,7 +146,7 @@ def draw(index: int, states: int, scale: float = 1.0) -> tuple[Particle, Track]:
     from simulate.movies.track import make_track
     from simulate.structures import make_particle
 
-    family = recipe(index)
+    family = recipe(index, material)
     low, high = family.diameter
     particle = make_particle(
         replace(family, diameter=(scale * low, scale * high)), np.random.default_rng([SEED, index])

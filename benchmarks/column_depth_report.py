@@ -69,7 +69,7 @@ def headline(scores: pd.DataFrame) -> dict[str, float]:
             reader = "" if row["reader"] == "network" else f"_{row['reader']}"
             name = f"{row['section']}_{row['metric']}_{row['condition']}{reader}"
             figures[name] = round(float(row["value"]), 4)
-    sections = [name for name in ("ceo2", "haadf") if name in set(scores["section"])]
+    sections = [name for name in ("ceo2", "fcc", "haadf") if name in set(scores["section"])]
     for section in sections:
         figures |= _worst(section, scores[scores["section"] == section])
     return figures
