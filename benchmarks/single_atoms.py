@@ -62,12 +62,12 @@ class Missing:
     power: float
 
 
-def imaging() -> HRTEM:
+def imaging(diffuse: int = DIFFUSE) -> HRTEM:
     """Return how images are calculated: as in training, with more of the diffuse part."""
     from simulate.tem.exit_wave import Multislice
     from simulate.tem.hrtem import HRTEM
 
-    return HRTEM(multislice=Multislice(slice_thickness=2.0), diffuse_waves=DIFFUSE)
+    return HRTEM(multislice=Multislice(slice_thickness=2.0), diffuse_waves=diffuse)
 
 
 def boxed(index: int) -> tuple[Atoms, dict[str, float]]:
@@ -96,11 +96,13 @@ def candidates(atoms: Atoms, each: int, rng: np.random.Generator) -> Iterator[tu
                 yield element, depth, int(along[-1] if element == "Ce" else along[depth // 2])
 
 
-def expected(atoms: Atoms, displacements: dict[str, float], setting: Setting) -> Float[np.ndarray, "y x"]:
+def expected(
+    atoms: Atoms, displacements: dict[str, float], setting: Setting, diffuse: int = DIFFUSE
+) -> Float[np.ndarray, "y x"]:
     """Return the electrons a pixel at 1 e/Å² of the whole box."""
     from simulate.view import View
 
-    how, side = imaging(), float(atoms.cell[0, 0])
+    how, side = imaging(diffuse), float(atoms.cell[0, 0])
     points = int(side / setting.pixel_size)
     view = View(origin=(0.0, 0.0), pixel_size=setting.pixel_size, shape=(points, points))
     stored = how.calculate(atoms, displacements, (SEED, 77))
