@@ -1,16 +1,23 @@
 """What holds arrays to their documented shapes and types while the tests run.
 
 Only jaxtyping hints are checked, of arguments and of what is returned, an axis name being one number
-within a call; mypy checks the rest, and tests must be able to pass what is wrong to see it refused.
+within a call; mypy checks the rest, and tests must be able to pass what is wrong to see it refused. Of a
+function that is called often the first calls are checked and then one in many, or loops would take ten
+times as long.
 """
 
 import functools
 import inspect
+import itertools
 import typing
 from collections.abc import Callable
 from typing import Any
 
 from jaxtyping import AbstractArray
+
+FIRST = 100
+"""Calls of a function that are all checked."""
+THEN_EVERY = 50
 
 
 def check(function: Any) -> Any:
@@ -18,12 +25,16 @@ def check(function: Any) -> Any:
     if inspect.isclass(function) or not getattr(function, "__annotations__", None):
         return function
 
+    signature = inspect.signature(function)
+    calls = itertools.count()
+
     @functools.wraps(function)
     def checked(*values: Any, **named: Any) -> Any:
-        hints = array_hints(function)
+        call = next(calls)
+        hints = array_hints(function) if call < FIRST or call % THEN_EVERY == 0 else {}
         if not hints:
             return function(*values, **named)
-        bound = inspect.signature(function).bind(*values, **named)
+        bound = signature.bind(*values, **named)
         for name, hint in hints.items():
             if name in bound.arguments:
                 require(function, name, bound.arguments[name], hint)
