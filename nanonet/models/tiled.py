@@ -33,8 +33,7 @@ def predict_tiled(
     beyond what the network sees around a pixel, and layers that do not average over the frame, the result is
     that of the whole frame, without seams. A network with a global context takes that of each tile.
 
-    A tile of 2,048 pixels takes some hundred MiB more than one of 1,024, and where frames are larger than a
-    tile, margins cost less: a frame of 2,048 pixels is read a quarter faster.
+    Small tiles take less memory, large ones less time, since less of a frame is read twice.
 
     Parameters
     ----------
