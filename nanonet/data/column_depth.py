@@ -45,6 +45,8 @@ class ColumnDepthItem(NamedTuple):
         (y, x) float32, weight in the loss.
     centre
         (y, x) bool, True at the pixel nearest to each column.
+    settings
+        (k,) float32, how the image was recorded: those settings that the dataset names.
     """
 
     image: Tensor
@@ -52,6 +54,7 @@ class ColumnDepthItem(NamedTuple):
     membership: Tensor
     weight: Tensor
     centre: Tensor
+    settings: Tensor
 
 
 class ColumnDepthDataset(Dataset[ColumnDepthItem]):
@@ -79,6 +82,8 @@ class ColumnDepthDataset(Dataset[ColumnDepthItem]):
         For networks that can be told how many counts an atom adds: how often they are. None for others.
     told_error
         Relative standard deviation of what they are told.
+    settings
+        Names of the settings of the microscope that an item tells, for a network to learn from.
     """
 
     def __init__(
@@ -92,6 +97,7 @@ class ColumnDepthDataset(Dataset[ColumnDepthItem]):
         column_weight: float = 5.0,
         told_chance: float | None = None,
         told_error: float = 0.05,
+        settings: Sequence[str] = (),
     ) -> None:
         if epoch_size < 1 or not structures:
             raise InputError(
@@ -107,6 +113,7 @@ class ColumnDepthDataset(Dataset[ColumnDepthItem]):
         self.column_weight = column_weight
         self.told_chance = told_chance
         self.told_error = told_error
+        self.settings = tuple(settings)
 
     @property
     def classes(self) -> int:
@@ -151,4 +158,21 @@ class ColumnDepthDataset(Dataset[ColumnDepthItem]):
         )
         frames = np.ascontiguousarray(sample.frames, np.float32)
         planes = frames if self.told_chance is None else told_planes(frames, sample.counts_per_atom)
-        return ColumnDepthItem(torch.from_numpy(planes), *(torch.from_numpy(label) for label in labels))
+        depth, membership, weight, centre = (torch.from_numpy(label) for label in labels)
+        return ColumnDepthItem(
+            image=torch.from_numpy(planes),
+            depth=depth,
+            membership=membership,
+            weight=weight,
+            centre=centre,
+            settings=self._settings(sample),
+        )
+
+    def _settings(self, sample: ColumnSample) -> Tensor:
+        missing = [name for name in self.settings if name not in sample.settings]
+        if missing:
+            raise InputError(
+                f"data.dataset.settings names {', '.join(missing)}; the images have "
+                f"{', '.join(sorted(sample.settings))}"
+            )
+        return torch.tensor([sample.settings[name] for name in self.settings], dtype=torch.float32)

@@ -23,10 +23,11 @@ class GlobalContext(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        self.width = channels // 4
         self.score = nn.Conv2d(channels, 1, 1)
-        self.reduce = nn.Linear(channels, channels // 4)
-        self.norm = nn.LayerNorm(channels // 4)
-        self.expand = nn.Linear(channels // 4, channels)
+        self.reduce = nn.Linear(channels, self.width)
+        self.norm = nn.LayerNorm(self.width)
+        self.expand = nn.Linear(self.width, channels)
         nn.init.zeros_(self.expand.weight)
         nn.init.zeros_(self.expand.bias)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -15,6 +15,7 @@ from nanonet.train.card import NetworkCard
 from nanonet.train.column_depth_trust import trusted
 from nanonet.train.dense import DenseModule
 from nanonet.train.evaluation import evaluate_column_depth
+from nanonet.train.settings_head import SettingsHead
 
 _MEANING = (
     "`exact` and `within_one`: share of true columns whose depth is read right, or right within one atom, "
@@ -38,6 +39,14 @@ class ColumnDepthModule(DenseModule):
     Logs ``train/loss``, ``val/loss``, ``val/exact``, ``val/within_one`` and ``val/dice``, once an epoch.
 
     The loss is called with (logits, depth, membership, weight); the rest is as in `DenseModule`.
+
+    Parameters
+    ----------
+    settings
+        What an image tells beside depths, for a second lesson (`SettingsHead`), whose error is logged as
+        ``train/settings``; none for no such lesson.
+    settings_weight
+        Of that error in the loss.
     """
 
     task = "column_depth"
@@ -48,8 +57,12 @@ class ColumnDepthModule(DenseModule):
         loss: nn.Module,
         optimizer: Callable[..., Optimizer],
         scheduler: Callable[..., LRScheduler],
+        settings: Sequence[str] = (),
+        settings_weight: float = 0.1,
     ) -> None:
         super().__init__(network, loss, optimizer, scheduler)
+        self.settings_weight = settings_weight
+        self.settings = SettingsHead(network, len(settings)) if settings else None
         self.exact = DepthAccuracy()
         self.within_one = DepthAccuracy(tolerance=1)
         self.dice = ColumnDice()
@@ -58,6 +71,20 @@ class ColumnDepthModule(DenseModule):
         """Return the loss of what the network says of a batch."""
         loss: Tensor = self.loss(maps, batch.depth, batch.membership, batch.weight)
         return loss
+
+    def training_step(self, batch: ColumnDepthItem) -> Tensor:
+        """Return the loss of a batch, with that of the second lesson."""
+        loss = super().training_step(batch)
+        if self.settings is None:
+            return loss
+        error: Tensor = self.settings(batch.settings)
+        self.log("train/settings", error, on_step=False, on_epoch=True, batch_size=len(batch.image))
+        return loss + self.settings_weight * error
+
+    def learnt(self) -> Iterable[nn.Parameter]:
+        """Return the parameters of the network, and of the head of the second lesson."""
+        head = () if self.settings is None else self.settings.parameters()
+        return (*self.network.parameters(), *head)
 
     def validation_step(self, batch: ColumnDepthItem) -> None:
         """Add a batch to the metrics."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -78,8 +78,12 @@ class DenseModule(LightningModule):
                 "lower module.optimizer.lr"
             )
 
+    def learnt(self) -> Iterable[nn.Parameter]:
+        """Return the parameters that training changes."""
+        return list(self.network.parameters())
+
     def configure_optimizers(self) -> Mapping[str, Any]:
         """Return the optimizer with its schedule."""
-        optimizer = self.optimizer(self.network.parameters())
+        optimizer = self.optimizer(self.learnt())
         scheduler = self.scheduler(optimizer, steps=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from nanonet.data.column_depth import ColumnDepthDataset
+from nanonet.data.column_depth import ColumnDepthDataset, ColumnDepthItem
 from nanonet.metrics.column_depth import dice_counts, right_at_centres
 from nanonet.records import Estimate
 
@@ -29,8 +29,8 @@ def evaluate_column_depth(network: nn.Module, dataset: ColumnDepthDataset) -> tu
     with torch.inference_mode():
         for index in range(len(dataset)):
             item = dataset[index]
-            batch = [tensor[None].to(device) for tensor in item]
-            for name, pair in _counts(network(batch[0]), *batch[1:]).items():
+            batch = ColumnDepthItem(*(tensor[None].to(device) for tensor in item))
+            for name, pair in _counts(network(batch.image), batch).items():
                 counts[name][dataset.structure(index)].append(pair)
     network.train(was_training)
     return tuple(
@@ -39,18 +39,12 @@ def evaluate_column_depth(network: nn.Module, dataset: ColumnDepthDataset) -> tu
     )
 
 
-def _counts(
-    logits: torch.Tensor,
-    depth: torch.Tensor,
-    membership: torch.Tensor,
-    weight: torch.Tensor,
-    centre: torch.Tensor,
-) -> dict[str, np.ndarray]:
+def _counts(logits: torch.Tensor, batch: ColumnDepthItem) -> dict[str, np.ndarray]:
     """Return numerator and denominator of each metric for one image."""
     pairs = {
-        "exact": right_at_centres(logits, depth, centre),
-        "within_one": right_at_centres(logits, depth, centre, tolerance=1),
-        "dice": dice_counts(logits, membership),
+        "exact": right_at_centres(logits, batch.depth, batch.centre),
+        "within_one": right_at_centres(logits, batch.depth, batch.centre, tolerance=1),
+        "dice": dice_counts(logits, batch.membership),
     }
     return {name: np.array([int(part), int(whole)]) for name, (part, whole) in pairs.items()}
 
