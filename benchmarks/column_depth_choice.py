@@ -123,7 +123,7 @@ def _checkpoint(choice: Choice, way: Callable[[Stage], Look]) -> str:
 def network_look(checkpoint: str, way: Callable[[Stage], Look]) -> tuple[Look, str]:
     """Return a look that keeps what it saw last, for all readers that begin with it; and its identity."""
     from nanonet.provenance import hash_file
-    from nanonet.train.checkpoint import find_weights
+    from nanonet.train.weights_file import find_weights
 
     node = _config("network", f"checkpoint={checkpoint}").columns
     weights = hash_file(find_weights(checkpoint))

@@ -27,7 +27,8 @@ from inference_stages import A_FRAME, seconds_of_stages
 
 from nanonet.io.read import read_series
 from nanonet.records import InputError
-from nanonet.train.checkpoint import find_weights, load_network
+from nanonet.train.checkpoint import load_network
+from nanonet.train.weights_file import find_weights
 from nanonet.workers.local import cores
 
 SIDE = 1024

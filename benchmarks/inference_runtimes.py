@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from nanonet.atomic_columns.readout import Reading, read_columns
 from nanonet.configuration import build
 from nanonet.models.tiled import ImageNetwork
-from nanonet.train.checkpoint import find_weights
 from nanonet.train.predictor import Predictor
+from nanonet.train.weights_file import find_weights
 
 Run = Callable[[Tensor], Tensor]
 """From contrast (1, frame, y, x) to logits (1, class, y, x)."""

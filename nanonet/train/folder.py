@@ -9,7 +9,7 @@ from typing import Any
 
 from nanonet.provenance import collect, to_json
 from nanonet.records import InputError
-from nanonet.train.checkpoint import WEIGHTS, find_weights
+from nanonet.train.weights_file import WEIGHTS, find_weights
 
 
 class RunFolder:

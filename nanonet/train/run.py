@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 from nanonet.configuration import build
 from nanonet.records import InputError
 from nanonet.train.card import NetworkCard
-from nanonet.train.checkpoint import load_weights, read_own_state, round_weights, save_checkpoint
+from nanonet.train.checkpoint import load_weights
 from nanonet.train.folder import RunFolder
+from nanonet.train.own_state import read_own_state
+from nanonet.train.weights_file import round_weights, save_checkpoint
 
 if TYPE_CHECKING:
     from pytorch_lightning import LightningDataModule, Trainer

@@ -13,7 +13,7 @@ from column_depth_readers import alone, in_a_row
 from nanonet.configuration import compose
 from nanonet.models.unet import UNet
 from nanonet.train.card import NetworkCard
-from nanonet.train.checkpoint import save_checkpoint
+from nanonet.train.weights_file import save_checkpoint
 from simulate.camera.detector import Detector
 from simulate.tem.microscope import Setting
 from simulate.tem.optics import Optics

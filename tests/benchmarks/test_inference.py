@@ -12,7 +12,7 @@ from nanonet.io.read import read_series
 from nanonet.models.unet import UNet
 from nanonet.records import Series, Stack
 from nanonet.train.card import NetworkCard
-from nanonet.train.checkpoint import save_checkpoint
+from nanonet.train.weights_file import save_checkpoint
 
 MODEL = {"_target_": "nanonet.models.unet.UNet", "in_channels": 3, "classes": 4, "width": 4, "depth": 1}
 

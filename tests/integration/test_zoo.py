@@ -17,7 +17,8 @@ from nanonet.io.writers.images import write_tif
 from nanonet.metrics.columns import ColumnScore, score_columns
 from nanonet.records import ColumnSample, Micrograph, TrainedNetwork
 from nanonet.segment.network import segment
-from nanonet.train.checkpoint import WEIGHTS, ZOO, load_network
+from nanonet.train.checkpoint import load_network
+from nanonet.train.weights_file import WEIGHTS, ZOO
 from simulate.draw import ColumnSampler
 from simulate.draw_frames import FrameSampler
 from simulate.fields import FieldBrightField, FieldHAADF, FieldRecipe, draw_field

@@ -13,10 +13,12 @@ from safetensors.torch import save_file
 
 from nanonet.models.unet import UNet
 from nanonet.records import Estimate, Familiarity, InputError
-from nanonet.train import checkpoint
+from nanonet.train import weights_file
 from nanonet.train.card import NetworkCard
-from nanonet.train.checkpoint import load_network, round_weights, save_checkpoint
+from nanonet.train.checkpoint import load_network
+from nanonet.train.own_state import read_own_state
 from nanonet.train.predictor import Predictor
+from nanonet.train.weights_file import round_weights, save_checkpoint
 
 MODEL = {"_target_": "nanonet.models.unet.UNet", "classes": 4, "width": 4, "depth": 2}
 CARD = NetworkCard(
@@ -73,7 +75,7 @@ def test_a_folder_a_run_and_a_name_lead_to_the_same_file(saved, monkeypatch, tmp
     run = tmp_path / "run"
     run.mkdir()
     (run / "checkpoint").symlink_to(saved)
-    monkeypatch.setattr(checkpoint, "ZOO", tmp_path)
+    monkeypatch.setattr(weights_file, "ZOO", tmp_path)
     names = [saved, str(saved), saved / "model.safetensors", run, "zoo:net"]
     assert len({load_network(name).sha256 for name in names}) == 1
 
@@ -181,7 +183,7 @@ def test_missing_ones_are_named(tmp_path, monkeypatch, saved):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"empty holds no model\.safetensors"):
         load_network(tmp_path / "empty")
-    monkeypatch.setattr(checkpoint, "ZOO", tmp_path)
+    monkeypatch.setattr(weights_file, "ZOO", tmp_path)
     with pytest.raises(InputError, match="no network 'zoo:nut'; known: net"):
         load_network("zoo:nut")
 
@@ -224,7 +226,7 @@ def test_a_pickle_is_never_loaded(tmp_path):
         with pytest.raises(InputError, match="is damaged or no checkpoint"):
             load_network(tmp_path / name)
     with pytest.raises(InputError, match="is damaged"):
-        checkpoint.read_own_state(tmp_path / "evil.ckpt")
+        read_own_state(tmp_path / "evil.ckpt")
     assert not flag.exists()
 
 
