@@ -105,7 +105,8 @@ class ColumnSampler:
         read = self._read(structure, int(rng.integers(self.states)) if self.states > 1 else 0)
         shard = read.shard
         setting, view = self.scene(shard, rng)
-        expected = self.seen(shard, setting, [view], self.drawn_support(rng))[0]
+        support = self.drawn_support(rng)
+        expected = self.seen(shard, setting, [view], support)[0]
         seen = read.columns.seen(view)
         return ColumnSample(
             image=setting.record(expected, rng),
@@ -113,7 +114,7 @@ class ColumnSampler:
             positions=seen.positions,
             depths=seen.depths,
             structure=structure,
-            settings=setting.values(),
+            settings=self.told(setting, support),
             counts_per_atom=self._counts_per_atom(expected, seen),
         )
 
@@ -134,6 +135,11 @@ class ColumnSampler:
     def drawn_support(self, rng: np.random.Generator) -> Support | None:
         """Draw the film behind the particle; None for none."""
         return None if self.support is None else self.support.draw(rng)
+
+    def told(self, setting: Setting, support: Support | None) -> dict[str, float]:
+        """Return how an image was recorded; where there may be films, that of none is 0 Å thick."""
+        film = {} if self.support is None else {"support_thickness": support.thickness if support else 0.0}
+        return {**setting.values(), **film}
 
     def seen(
         self,

@@ -92,7 +92,7 @@ class FrameSampler(ColumnSampler):
             positions=seen.positions,
             depths=seen.depths,
             structure=structure,
-            settings=setting.values(),
+            settings=self.told(setting, support),
         )
 
     def _filmed(self, rng: np.random.Generator) -> Int[np.ndarray, " t"]:

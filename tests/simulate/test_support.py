@@ -119,6 +119,14 @@ def test_chance_is_the_share_of_images_with_a_film() -> None:
     assert all(10 <= film.thickness <= 60 for film in films if film is not None)
 
 
+def test_a_sample_tells_how_thick_its_film_is(ceria_shards: Path) -> None:
+    some = ColumnSampler(ceria_shards, support=CarbonSupport(chance=0.5, thickness=(20.0, 40.0)))
+    told = [some.draw(0, np.random.default_rng(seed)).settings["support_thickness"] for seed in range(8)]
+    assert 0 < told.count(0.0) < len(told)
+    assert all(20 <= thickness <= 40 for thickness in told if thickness)
+    assert "support_thickness" not in ColumnSampler(ceria_shards).draw(0, np.random.default_rng(0)).settings
+
+
 @pytest.mark.parametrize(
     ("wrong", "what"),
     [({"chance": 1.5}, "chance"), ({"thickness": (0.0, 10.0)}, "thickness"), ({"density": -1.0}, "density")],
