@@ -20,6 +20,10 @@ TITLES = {
     "exact_steady": "steady",
     "exact_changing": "changing",
     "vacant_filled": "vacant filled",
+    "exact_1_3": "of 1 to 3",
+    "exact_4_6": "of 4 to 6",
+    "exact_7_up": "of 7 and more",
+    "bias_7_up": "their bias",
     "exact_lost": "exact lost",
     "within_one_lost": "±1 lost",
 }
@@ -28,7 +32,8 @@ NO_NETWORK = ("classical", "gaussian_mixture", "likelihood")
 FULL = tuple(TITLES)
 BRIEF = ("exact", "within_one", "exact_changing", "vacant_filled")
 """Metrics of the headline: of the network itself, and of the other readers."""
-SIGNED = ("bias", "exact_lost", "within_one_lost")
+SIGNED = ("bias", "bias_7_up", "exact_lost", "within_one_lost")
+WITH_INTERVAL = ("exact", "exact_changing", "exact_lost")
 
 
 def print_absent(reasons: Mapping[str, str]) -> None:
@@ -41,7 +46,7 @@ def print_table(scores: pd.DataFrame, title: str) -> None:
     """Print the metrics of each condition and reader, with the 90 % intervals of exact depth."""
     print(f"\n{title}")
     metrics = [name for name in TITLES if name in set(scores["metric"])]
-    width = {name: 22 if name.startswith("exact") and name != "exact_steady" else 14 for name in metrics}
+    width = {name: 22 if name in WITH_INTERVAL else 14 for name in metrics}
     header = "".join(f"{TITLES[name]:>{width[name]}}" for name in metrics)
     print(f"{'':<12}{'reader':<21}{header}")
     for (condition, reader), rows in scores.groupby(["condition", "reader"], sort=False):

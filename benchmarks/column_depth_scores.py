@@ -18,6 +18,8 @@ TOLERANCE = 0.5
 NEAR = 3
 """Frames before and after within which a column that changes counts as changing."""
 RESAMPLES = 1000
+GROUPS = {"1_3": range(1, 4), "4_6": range(4, 7), "7_up": range(7, 100)}
+"""True depths that are also counted apart."""
 
 SHARES: Mapping[str, tuple[str, str]] = {
     "recall": ("matched", "true"),
@@ -29,6 +31,8 @@ SHARES: Mapping[str, tuple[str, str]] = {
     "exact_steady": ("steady_exact", "steady"),
     "exact_changing": ("changing_exact", "changing"),
     "vacant_filled": ("vacant_filled", "vacant"),
+    **{f"exact_{group}": (f"exact_{group}", f"true_{group}") for group in GROUPS},
+    **{f"bias_{group}": (f"error_{group}", f"read_{group}") for group in GROUPS},
 }
 """Each share: what is counted, and out of what. A true column that was missed has no right depth; bias
 [atoms] and coverage of the 90 % interval are those of the columns that were found with a depth."""
@@ -132,8 +136,16 @@ def tally_frame(
         "vacant": len(vacant),
         "vacant_filled": len(match_columns(yx[left], places[vacant], TOLERANCE)),
     }
+    for group, members in GROUPS.items():
+        inside = np.isin(depths[place], members)
+        counted |= {
+            f"true_{group}": np.isin(depths[filled], members).sum(),
+            f"exact_{group}": exact[inside].sum(),
+            f"read_{group}": np.isfinite(error[inside]).sum(),
+            f"error_{group}": np.nansum(error[inside]),
+        }
     if unread:
-        counted |= dict.fromkeys(("exact", "within_one", "steady_exact", "changing_exact"), np.nan)
+        counted |= {name: np.nan for name in counted if "exact" in name or name == "within_one"}
     right = np.zeros(len(yx), dtype=bool)
     right[own] = exact
     known = np.isfinite(read) & np.isfinite(confidence)

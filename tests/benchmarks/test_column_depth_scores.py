@@ -69,6 +69,13 @@ def test_steady_and_changing_columns_are_scored_apart() -> None:
     assert found["exact_changing"] == pytest.approx(1 - 1 / 6)
 
 
+def test_shallow_and_deep_columns_are_scored_apart() -> None:
+    positions, depths = movie([2, 5, 8, 9])
+    found = values(tally_movie(table([np.array([2, 6, 7, 9])]), positions, depths))
+    assert (found["exact_1_3"], found["exact_4_6"], found["exact_7_up"]) == (1.0, 0.0, 0.5)
+    assert (found["bias_1_3"], found["bias_4_6"], found["bias_7_up"]) == (0.0, 1.0, -0.5)
+
+
 def test_a_reader_of_positions_has_no_share_of_right_depths() -> None:
     positions, depths = movie([4, 4, 4, 4])
     read = table([depths[0]]).assign(depth=np.nan, depth_low=np.nan, depth_high=np.nan)
