@@ -49,4 +49,5 @@ class SettingsHead(nn.Module):
         """Return the mean squared error of what is told, in standard deviations of the settings."""
         told = self.tell(functional.relu(cast(Tensor, self._seen).float()))
         self._seen = None
+        self.standard.train(self.training and len(settings) > 1)  # a single image has no spread
         return functional.mse_loss(told, self.standard(settings))

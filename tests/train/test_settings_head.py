@@ -19,6 +19,12 @@ def test_the_dose_of_an_image_is_learnt_and_the_head_is_not_kept(small, tmp_path
     assert not [name for name in load_file(folder / "checkpoint" / "model.safetensors") if "tell" in name]
 
 
+def test_a_last_batch_of_one_image_is_learnt_from_too(small, tmp_path):
+    words = ("model.context=true", "data.epoch_size=5", "data.batch_size=4", "trainer.max_epochs=1", *TOLD)
+    folder = train(small(*words), tmp_path / "run")
+    assert pd.read_csv(folder / "metrics.csv")["train/settings"].notna().all()
+
+
 def test_a_network_without_context_cannot(small, tmp_path):
     with pytest.raises(InputError, match=r"give model\.context=true"):
         train(small("trainer.max_epochs=1", *TOLD), tmp_path / "run")
