@@ -168,6 +168,12 @@ class Crystal:
         return float(near.mean()), float(distances[~first][0])
 
     @property
+    def atom_volume(self) -> float:
+        """Volume that each atom has in bulk [Å³]."""
+        cell = abs(float(np.linalg.det(self.primitive))) * float(np.prod(self.period))
+        return cell * self.lattice_constant**3 / int((self._table >= 0).sum())
+
+    @property
     def bond_length(self) -> float:
         """Mean distance of nearest neighbours in bulk [Å]."""
         return self.shells[0] * self.lattice_constant

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import ClassVar
@@ -102,13 +102,27 @@ class Atoms:
     def conclude(self, found: Found) -> Conclusion:
         """Find the atoms of the map, and say what they are like."""
         volume = volume_of(found.series, self._halves(found.series))
-        detected = self.detect(volume, self.crystal)
-        detected = with_lighter_sites_told(detected, self.crystal)
+        detected = self.detected(volume)
+        beside = self._compared(detected)
+        own = self.concluded(detected, volume)
+        return replace(
+            own,
+            tables=(*own.tables, *beside.tables),
+            estimates=(*own.estimates, *beside.estimates),
+            figures=(*own.figures, *beside.figures),
+            sections=True,
+        )
+
+    def detected(self, volume: Volume) -> Detected:
+        """Return the atoms of a map, whatever it was made of."""
+        return with_lighter_sites_told(self.detect(volume, self.crystal), self.crystal)
+
+    def concluded(self, detected: Detected, volume: Volume) -> Conclusion:
+        """Return what the atoms of a map are like."""
         statistics = atom_statistics(detected, self.crystal, self.displacements)
         table = statistics.table
         deep = penetrations(table.data, np.random.default_rng(0))
         shells = shell_table(detected)
-        beside = self._compared(detected)
         return Conclusion(
             tables=(
                 table,
@@ -116,18 +130,15 @@ class Atoms:
                 grain_table(detected),
                 penetration_table(deep),
                 shells,
-                *beside.tables,
             ),
-            estimates=(*atom_estimates(statistics, detected, self.crystal), *beside.estimates),
+            estimates=atom_estimates(statistics, detected, self.crystal),
             figures=(
                 *atom_figures(table, volume, self.crystal.bulk_coordination),
                 *penetration_figures(table.data, deep),
-                *beside.figures,
                 *search_figures(detected, shells),
             ),
             warnings=atom_warnings(statistics, detected, self.crystal),
             writers=(partial(write_models, statistics, detected), partial(write_maps, detected)),
-            sections=True,
         )
 
     def _compared(self, detected: Detected) -> Conclusion:

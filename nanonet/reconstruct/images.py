@@ -26,7 +26,7 @@ class Spectra:
     Parameters
     ----------
     values
-        (n, p), scaled so that the particles' mean sum is 1.
+        (n, p), in the unit of the images times pixels.
     frequencies
         (p, 2), (x, y) in cycles a side of the image, half a cycle apart: so close that a map can be averaged
         from them.
@@ -126,29 +126,47 @@ def centres(particles: ParticleImages) -> tuple[Float[np.ndarray, "n 2"], Float[
 
 
 def spectra(particles: ParticleImages, centre: Float[np.ndarray, "n 2"], radius: float) -> Spectra:
-    """Return the transforms of particle images about the given centres, without what lies beyond a circle.
+    """Return the transforms of particle images about the given centres, as bright as a mean sum of 1.
 
     Parameters
     ----------
     centre
         (y, x) from pixel n // 2 [pixel].
     radius
-        Of the circle [pixel]; it ends softly.
+        Of the circle beyond which nothing is seen [pixel]; it ends softly.
     """
-    images = torch.as_tensor(np.asarray(particles.images, dtype=np.float32))
-    n = images.shape[1]
+    found = transforms(np.asarray(particles.images, dtype=np.float32), centre, radius)
+    whole = found.values[:, (found.frequencies == 0).all(1)].real.mean()
+    return replace(found, values=found.values / whole)
+
+
+def transforms(
+    images: Float[np.ndarray, "n s s"],
+    centre: Float[np.ndarray, "n 2"],
+    radius: float,
+    highest: int | None = None,
+) -> Spectra:
+    """Return the same in the unit of the images: the value of frequency 0 is an image's sum.
+
+    Parameters
+    ----------
+    highest
+        Shell up to which they are wanted; None is all.
+    """
+    pictures = torch.as_tensor(np.asarray(images, dtype=np.float32))
+    n = pictures.shape[1]
     ticks = torch.arange(n) - n // 2
     at = torch.as_tensor(centre, dtype=torch.float32)
-    distance = ((ticks[:, None] - at[:, 0, None, None]) ** 2 + (ticks - at[:, 1, None, None]) ** 2).sqrt()
-    soft = ((radius + 2.0 - distance) / 4.0).clamp(0, 1)
-    images = images * soft
-    images = images / images.sum((1, 2)).mean()
-    halves, shell = _half_plane((n - 1) // 2)
+    halves, shell = _half_plane((n - 1) // 2 if highest is None else min(highest, (n - 1) // 2))
     column, row = halves.unbind(1)
     padding = (n - n // 2, n // 2)  # pixel n // 2 comes to pixel n, the middle
     parts = []
-    for some in torch.split(images, _AT_ONCE):
-        padded = torch.nn.functional.pad(some, (*padding, *padding))
+    for some, place in zip(torch.split(pictures, _AT_ONCE), torch.split(at, _AT_ONCE), strict=True):
+        distance = (
+            (ticks[:, None] - place[:, 0, None, None]) ** 2 + (ticks - place[:, 1, None, None]) ** 2
+        ).sqrt()
+        soft = ((radius + 2.0 - distance) / 4.0).clamp(0, 1)
+        padded = torch.nn.functional.pad(some * soft, (*padding, *padding))
         parts.append(torch.fft.rfft2(torch.fft.ifftshift(padded, dim=(1, 2)))[:, row % (2 * n), column])
     frequencies = halves / 2
     turn = 2 * np.pi / n * (at[:, :1] * frequencies[:, 1] + at[:, 1:] * frequencies[:, 0])

@@ -74,18 +74,18 @@ def search(
         (highest + 1,) variance of the spectra by shell.
     """
     radii = torch.arange(1, spectra.highest + 1, dtype=torch.float32)
-    count = _angles(spectra)
+    count = angles_needed(spectra)
     weight = radii / noise[1:]
     views = torch.as_tensor(looking_along(directions), dtype=torch.float32)
     ring = torch.arange(count // 2) * (2 * np.pi / count)
     polar = (radii[:, None, None] * torch.stack([torch.cos(ring), torch.sin(ring)], dim=1)).reshape(-1, 2)
     seen = fourier_grid.read(grid, in_particle(polar, views)).reshape(len(views), len(radii), -1)
-    references = _series(seen) * weight.sqrt()[:, None]
-    power = _power(references)
+    references = ring_series(seen) * weight.sqrt()[:, None]
+    power = series_power(references)
     # Views in which the map has nothing at these frequencies fit nothing.
     norm = power.clamp_min(1e-12 * float(power.max()) + 1e-30)
-    particles = _series(_polar(spectra, poses, polar, len(radii))) * weight.sqrt()[:, None]
-    own = _power(particles).clamp_min(1e-30)
+    particles = ring_series(on_rings(spectra, poses, polar, len(radii))) * weight.sqrt()[:, None]
+    own = series_power(particles).clamp_min(1e-30)
     against = references.conj().permute(2, 1, 0)
     parts = []
     step = max(1, _MOST_SCORES // (len(views) * count * _FINER))
@@ -100,13 +100,13 @@ def search(
     return Found(score, angle, best / norm, views)
 
 
-def _angles(spectra: Spectra) -> int:
+def angles_needed(spectra: Spectra) -> int:
     """Return how many angles of a ring tell all that it holds of a particle within its circle."""
     most = 2 * np.pi * spectra.highest * spectra.radius / spectra.side
     return 4 * int(np.ceil((2 * most + 6) / 4))
 
 
-def _series(half_rings: Complex[Tensor, "n r t"]) -> Complex[Tensor, "n r m"]:
+def ring_series(half_rings: Complex[Tensor, "n r t"]) -> Complex[Tensor, "n r m"]:
     """Return the Fourier series along rings of which one half is given: the other is its conjugate."""
     whole = torch.cat([half_rings, half_rings.conj()], dim=2)
     half = half_rings.shape[2]
@@ -114,12 +114,13 @@ def _series(half_rings: Complex[Tensor, "n r t"]) -> Complex[Tensor, "n r m"]:
     return series[..., : half + 1]
 
 
-def _power(series: Complex[Tensor, "n r m"]) -> Float[Tensor, " n"]:
+def series_power(series: Complex[Tensor, "n r m"]) -> Float[Tensor, " n"]:
+    """Return the power of whole series of which the orders from 0 on are given, an even number of angles."""
     square = series.real**2 + series.imag**2
     return 2 * square.sum((1, 2)) - square[..., 0].sum(1) - square[..., -1].sum(1)
 
 
-def _polar(
+def on_rings(
     spectra: Spectra, poses: Poses, polar: Float[Tensor, "p 2"], rings: int
 ) -> Complex[Tensor, "n r t"]:
     """Return the spectra on rings, read between the points of their oversampled plane.
