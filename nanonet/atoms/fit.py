@@ -17,6 +17,8 @@ _REACH = 4.5
 """Å between atoms that are taken to share information."""
 _STEP, _STRETCH = 0.15, 0.25
 """Å, and of ln U, that one round may change."""
+_AS_MUCH = 0.1
+"""Å of a move that a change of ln U by 1 counts as."""
 _TYPICAL = 0.5
 """How ln U scatters among atoms of equal neighbours: a factor of 1.6."""
 _FEW = 20
@@ -66,7 +68,7 @@ def fit(scene: Scene, atoms: GaussianAtoms, spread: Spread, *, rounds: int, enou
     Parameters
     ----------
     rounds
-        Steps at most; fewer once no atom moves by more than ``enough`` [Å].
+        Steps at most; fewer once no atom moves by more than ``enough`` [Å], nor its ln U by ten times that.
     """
     for _ in range(rounds):
         if not len(atoms):
@@ -121,7 +123,8 @@ def _stepped(atoms: GaussianAtoms, step: Float[np.ndarray, "n 5"]) -> tuple[floa
     share = np.minimum(share, _STRETCH / np.maximum(np.abs(step[:, 4]) / atoms.u_iso, 1e-9))
     cut = step * share[:, None]
     u_iso = np.clip(atoms.u_iso * np.exp(cut[:, 4] / atoms.u_iso), _SMALLEST, _LARGEST)
-    moved = float((length * share).max(initial=0.0))
+    stretched = np.abs(cut[:, 4]) / atoms.u_iso
+    moved = float(np.maximum(length * share, _AS_MUCH * stretched).max(initial=0.0))
     return moved, replace(
         atoms,
         positions=atoms.positions + cut[:, 1:4],

@@ -32,7 +32,7 @@ from nanonet.pipeline.tumbling_said import (
 from nanonet.records import FrameResult, InputError, Micrograph, Series, Volume
 from nanonet.tumbling.boxes import Boxes
 from nanonet.tumbling.cut import cut
-from nanonet.tumbling.parts import part_volumes
+from nanonet.tumbling.parts import half_volumes, part_volumes
 from nanonet.tumbling.place import places
 from nanonet.tumbling.solve import Solved
 from nanonet.tumbling.track import track_of
@@ -82,7 +82,7 @@ class Tumbling:
         with progress_bar("poses", total=self.solve.steps) as advance:  # type: ignore[attr-defined]
             solved = self.solve(boxes, self.atoms.crystal, found.workspace, advance)
         detected = self.atoms.detected(solved.volume)
-        agreement = self._halves_agree(solved)
+        agreement = self._halves_agree(boxes, solved)
         model = self.atoms.concluded(detected, solved.volume)
         in_time = self._in_time(boxes, solved)
         poses, frame_time = pose_table(boxes, solved), found.series.stacks[0].frame_time
@@ -98,17 +98,12 @@ class Tumbling:
             writers=(partial(_write_map, solved.volume, "map"), *model.writers, *in_time.writers),
         )
 
-    def _halves_agree(self, solved: Solved) -> OffLattice:
+    def _halves_agree(self, boxes: Boxes, solved: Solved) -> OffLattice:
         """Return how the atoms of both half maps, sought in each by itself, lie beside the lattice."""
-        assert solved.volume.half_maps is not None
         sets = []
-        for half in solved.volume.half_maps:
+        for half in half_volumes(boxes, solved):
             try:
-                sets.append(
-                    displacements(
-                        self.atoms.detected(Volume(density=half, voxel_size=solved.volume.voxel_size))
-                    )
-                )
+                sets.append(displacements(self.atoms.detected(half)))
             except InputError:  # of a half too poor for any atom
                 sets.append((np.zeros((0, 3)), np.zeros((0, 3))))
         rng = np.random.default_rng(0)

@@ -114,13 +114,13 @@ def _field(cuts: ParticleImages) -> float:
     return float(cuts.images.shape[-1] * cuts.pixel_size / 10)
 
 
-def tile(image: Float[np.ndarray, "y x"]) -> np.ndarray:
-    """Return an image as a grey picture of one size, from 0 to its brightest part."""
+def tile(image: Float[np.ndarray, "y x"], size: int = TILE) -> np.ndarray:
+    """Return an image as a grey picture of ``size`` pixels a side, from 0 to its brightest part."""
     from PIL import Image
 
     low, high = 0.0, float(np.percentile(image, 99.8)) or 1.0
     grey = np.clip((image - low) / max(high - low, 1e-9) * 255, 0, 255).astype(np.uint8)
-    return np.asarray(Image.fromarray(grey).resize((TILE, TILE), Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(grey).resize((size, size), Image.Resampling.BILINEAR))
 
 
 def picture_layout(sheet: np.ndarray) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from nanonet.report.population_figures import picture_layout, tile
 
 GROUP = "Poses and map"
 _LINES = (0.143, 0.5)
+_TILE = 128
 
 
 def agreement_figure(curve: ShellCorrelation, random: ShellCorrelation) -> Figure:
@@ -167,7 +168,7 @@ def frames_figure(rows: Sequence[Sequence[Float[np.ndarray, "s s"]]], field: flo
         caption="Above, some frames whose pose is known; in the middle means of frames seen from nearly "
         f"the same side, turned alike; below, the map in their poses. Each is {field:.3g} nm wide.",
         data=(),
-        layout=picture_layout(np.vstack([np.hstack([tile(image) for image in row]) for row in rows])),
+        layout=picture_layout(np.vstack([np.hstack([tile(image, _TILE) for image in row]) for row in rows])),
     )
 
 

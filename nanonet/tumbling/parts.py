@@ -1,4 +1,4 @@
-"""Maps of parts of a movie, in the poses that all of its frames gave."""
+"""Maps of some of the frames, in the poses that all gave."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from nanonet.tumbling.boxes import Boxes
 from nanonet.tumbling.solve import Solved, map_of
 
 _FEWEST = 100
+
+
+def half_volumes(boxes: Boxes, solved: Solved) -> tuple[Volume, Volume]:
+    """Return the maps of both halves, each with half maps of its own, which tell its noise."""
+    one, other = (
+        map_of(boxes, solved.beliefs, (rows[::2], rows[1::2]), solved.circle)
+        for rows in (np.flatnonzero(solved.believed & (solved.halves == half)) for half in (0, 1))
+    )
+    return one, other
 
 
 def part_volumes(boxes: Boxes, solved: Solved, parts: int) -> tuple[Volume, ...]:

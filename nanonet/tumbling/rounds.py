@@ -131,7 +131,8 @@ def break_symmetry(
     if sure.sum() < _FEWEST:
         raise InputError(
             f"of {len(half)} frames of one half only {int(sure.sum())} show the lattice of the "
-            f"particle clearly enough to tell how it lies, {_FEWEST} are needed: there must be more frames, or more dose in each"
+            f"particle clearly enough to tell how it lies, {_FEWEST} are needed: there "
+            "must be more frames, or more dose in each"
         )
     rows = [which[sure[which]] for which in half.parts]
     now = [_turned(before.subset(some), whole, rng.integers(len(whole), size=len(some))) for some in rows]

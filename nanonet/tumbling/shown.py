@@ -13,7 +13,9 @@ from nanonet.tumbling.solve import Solved
 
 _SHOWN = 6
 _LIKE = 24
-"""Frames that each mean is of."""
+"""Frames that each mean is of, at most."""
+_NEAR = np.deg2rad(6.0)
+"""Between their directions of view."""
 
 
 def shown(boxes: Boxes, solved: Solved) -> list[list[Float[np.ndarray, "s s"]]]:
@@ -25,14 +27,16 @@ def shown(boxes: Boxes, solved: Solved) -> list[list[Float[np.ndarray, "s s"]]]:
     chosen = _apart(rotations[:, 2], _SHOWN)
     frames, means = [], []
     for one in chosen:
-        near = np.argsort(-(rotations[:, 2] @ rotations[one, 2]), kind="stable")[:_LIKE]
+        along = rotations[:, 2] @ rotations[one, 2]
+        near = np.argsort(-along, kind="stable")[:_LIKE]
+        near = near[along[near] >= np.cos(_NEAR)]
         turned = [
             _centred(boxes, solved, int(sure[other]), rotations[one] @ rotations[other].T) for other in near
         ]
         frames.append(_centred(boxes, solved, int(sure[one]), np.eye(3)))
         means.append(np.mean(turned, axis=0))
     seen = project(
-        torch.as_tensor(np.maximum(solved.volume.density, 0.0)),
+        torch.as_tensor(solved.volume.density),
         torch.as_tensor(rotations[chosen], dtype=torch.float32),
     )
     return [frames, means, list(seen.numpy())]

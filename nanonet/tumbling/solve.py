@@ -14,7 +14,7 @@ from nanonet.atoms.crystal import Crystal
 from nanonet.io.record_arrays import load_record, save_record
 from nanonet.reconstruct import gridding
 from nanonet.reconstruct.images import transforms
-from nanonet.reconstruct.mask import ball_mask, soft_mask
+from nanonet.reconstruct.mask import soft_mask
 from nanonet.reconstruct.phase_randomisation import MaskedAgreement, masked_agreement
 from nanonet.records import Volume
 from nanonet.tumbling.boxes import Boxes
@@ -316,10 +316,9 @@ def map_of(boxes: Boxes, beliefs: Beliefs, halves: Sequence[Int[np.ndarray, " m"
     top = (side - 1) // 2
     sums = [_added(boxes, beliefs, rows, circle, top) for rows in halves]
     flat = torch.full((top + 1,), _RATIO)
-    ball = ball_mask(side, circle)
 
     def density(own: gridding.Sums) -> Float[np.ndarray, "s s s"]:
-        return np.asarray(gridding.solve(own, side, flat).numpy() * ball, dtype=np.float32)
+        return np.asarray(gridding.solve(own, side, flat).numpy(), dtype=np.float32)
 
     return Volume(
         density=density(total(sums)),
