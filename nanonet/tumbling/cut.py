@@ -50,14 +50,7 @@ def cut(
     """
     shape = series.stacks[0].shape[1:]
     first_side = _even(min(_ROOM * 4 * track.size, *shape))
-    some = _inside(track, shape, first_side)
-    rows = some[np.linspace(0, len(some) - 1, min(_FIRST, len(some))).astype(int)] if len(some) else some
-    if not len(rows):
-        raise InputError("the particle is cut by the edge of every frame")
-    mean = np.mean(
-        [_box(series[int(track.frames[i])].image, track.places[i], first_side) for i in rows], axis=0
-    )
-    mean = track.sign * (mean - np.median(np.concatenate([mean[0], mean[-1], mean[:, 0], mean[:, -1]])))
+    mean = track.sign * _mean_around(series, track, first_side)
     seen = radial_density(mean, pixel_size)
     radius = (seen.radius + seen.width) / pixel_size
     side = _even(min(max(2 * _BOX * radius, least_side), *shape))
@@ -117,6 +110,23 @@ _ROOM_TO_MOVE = 4
 """Pixels by which a box may lie beside a frame that is no larger than it."""
 
 
+def _mean_around(series: Series, track: Track, side: int) -> Float[np.ndarray, "s s"]:
+    """Return the mean of boxes around the particle, each pixel over the frames that show it."""
+    total, number = np.zeros((side, side)), np.zeros((side, side))
+    for index in np.linspace(0, len(track.frames) - 1, min(_FIRST, len(track.frames))).astype(int):
+        image = series[int(track.frames[index])].image
+        corner = np.round(track.places[index]).astype(int) - side // 2
+        first, last = np.clip(-corner, 0, side), np.clip(np.array(image.shape) - corner, 0, side)
+        there = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
+        total[there] += image[tuple(slice(a, b) for a, b in zip(corner + first, corner + last, strict=True))]
+        number[there] += 1
+    edge = np.zeros((side, side), dtype=bool)
+    edge[[0, -1]] = edge[:, [0, -1]] = True
+    seen = number > 0
+    mean = total / np.maximum(number, 1)
+    return np.asarray(np.where(seen, mean - np.median(mean[edge & seen]), 0.0))
+
+
 def _box(
     image: Float[np.ndarray, "y x"], place: Float[np.ndarray, "2"], side: int
 ) -> Float[np.ndarray, "s s"]:
@@ -133,9 +143,9 @@ def _beside(side: int, radius: float) -> Bool[np.ndarray, "s s"]:
     return np.asarray(np.hypot(ticks[:, None], ticks) > radius)
 
 
-def _levelled(box: Float[np.ndarray, "s s"], beside: Bool[np.ndarray, "s s"]) -> Float[np.ndarray, "s s"]:
-    """Return a box less the plane that fits what is beside the particle."""
-    y, x = np.indices(box.shape) / len(box) - 0.5
+def _levelled(box: Float[np.ndarray, "y x"], beside: Bool[np.ndarray, "y x"]) -> Float[np.ndarray, "y x"]:
+    """Return a picture less the plane that fits what is beside the particle."""
+    y, x = np.indices(box.shape) / max(box.shape) - 0.5
     columns = np.stack([np.ones_like(x), x, y], axis=-1)
     plane, *_ = np.linalg.lstsq(columns[beside], box[beside], rcond=None)
     return np.asarray(box - columns @ plane)
@@ -153,8 +163,7 @@ def _support(
         centre = track.places[index]
         distance = np.hypot(y - centre[0], x - centre[1])
         window = np.clip((distance - radius) / (0.15 * radius), 0, 1)
-        mean = (frame * window).sum() / max(window.sum(), 1.0)
-        power += np.abs(np.fft.rfft2((frame - mean) * window)) ** 2
+        power += np.abs(np.fft.rfft2(_levelled(frame, distance > radius) * window)) ** 2
     power /= len(rows)
     around = np.maximum(median_filter(power, size=15, mode="nearest"), 1e-12)
     ratio = power / around

@@ -226,7 +226,7 @@ def turned_by(rotations: Float[Tensor, "*n 3 3"], operation: Float[Tensor, "3 3"
     """
     made = rotations @ operation
     if torch.linalg.det(operation) < 0:
-        made = torch.diag(torch.tensor([1.0, 1.0, -1.0])) @ made
+        made = made * made.new_tensor([1.0, 1.0, -1.0])[:, None]
     return made
 
 

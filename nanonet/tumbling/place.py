@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from scipy.fft import next_fast_len
 
 from nanonet.records import Column, Micrograph, Table
 
@@ -48,17 +49,15 @@ def places(micrograph: Micrograph) -> PlaceTable:
     """
     image = np.asarray(micrograph.image, dtype=np.float64)
     level = float(np.median(image))
-    values = np.fft.rfft2(image - level)
     noise = float(np.median(np.abs(np.diff(image, axis=1)))) / (_MAD * np.sqrt(2))
-    twice = np.full(
-        values.shape[1], 2.0
-    )  # of all but the first and the last column the other half is left out
-    twice[0] = 1.0
-    twice[-1] = 2.0 if image.shape[1] % 2 else 1.0
+    # Beyond the frame is its level: what is at one edge must not be taken for the surroundings of the other.
+    padded = tuple(next_fast_len(side + min(image.shape) // 2, real=True) for side in image.shape)
+    values = np.fft.rfft2(image - level, s=padded)
     rows = []
     for size in _sizes(min(image.shape)):
-        filtered = np.fft.irfft2(values * _filter(image.shape, size), s=image.shape)
-        spread = noise * float(np.sqrt((_filter(image.shape, size) ** 2 * twice).sum() / image.size)) or 1.0
+        kernel, norm = _filter(padded, size)
+        filtered = np.fft.irfft2(values * kernel, s=padded)[: image.shape[0], : image.shape[1]]
+        spread = noise * norm or 1.0
         chance = np.sqrt(2 * np.log(max(image.size / (2 * np.pi * size**2), 2.0)))
         found: list[float] = []
         for sign in (1.0, -1.0):
@@ -77,10 +76,12 @@ def _sizes(side: int) -> list[float]:
 
 
 @lru_cache(maxsize=2 * _SIZES)
-def _filter(shape: tuple[int, int], size: float) -> Float[np.ndarray, "y h"]:
+def _filter(shape: tuple[int, ...], size: float) -> tuple[Float[np.ndarray, "y h"], float]:
+    """Return the transform of a difference of Gaussians, and the square root of its sum of squares."""
     square = np.fft.fftfreq(shape[0])[:, None] ** 2 + np.fft.rfftfreq(shape[1]) ** 2
     narrow, wide = (np.exp(-2 * np.pi**2 * (size * factor) ** 2 * square) for factor in (1.0, _WIDER))
-    return np.asarray(narrow - wide)
+    kernel = np.asarray(narrow - wide)
+    return kernel, float(np.linalg.norm(np.fft.irfft2(kernel, s=shape)))
 
 
 def _between(image: Float[np.ndarray, "y x"], y: int, x: int) -> tuple[float, float]:

@@ -75,13 +75,12 @@ def radial_density(picture: Float[np.ndarray, "s s"], pixel_size: float) -> Radi
     at = (edges[:-1] + 0.5 * _RING * pixel_size)[there]
     profile = total[there] / pixels[there]
     weight = np.sqrt(pixels[there])
-    middle = float(profile[at < 0.1 * at[-1]].mean())
-    outside = float(profile[at > 0.9 * at[-1]].mean())
-    if not middle > outside:
+    start = min(
+        (_begun(at, profile, weight, half) for half in at[at > 2 * pixel_size]), key=lambda one: one[0]
+    )[1]
+    if not start[0] > 0:
         raise InputError("the mean of the frames shows no bright particle in the middle")
-    half = float(at[np.argmax(profile < 0.5 * (middle + outside))])
-    start = np.array([middle / (2 * half), half, 1.0, outside])
-    lowest, highest = [0.0, 2 * pixel_size, 0.2, -np.inf], [np.inf, ticks.max(), half + 1.0, np.inf]
+    lowest, highest = [0.0, 2 * pixel_size, 0.2, -np.inf], [np.inf, ticks.max(), start[1] + 1.0, np.inf]
     found = least_squares(
         lambda p: (_projected(at, *p) - profile) * weight,
         start,
@@ -89,9 +88,24 @@ def radial_density(picture: Float[np.ndarray, "s s"], pixel_size: float) -> Radi
         x_scale=np.abs(start) + 1e-9,
     )
     left = (_projected(at, *found.x) - profile) * weight
-    misfit = float(np.sqrt((left**2).sum() / (weight**2).sum()) / middle)
+    misfit = float(
+        np.sqrt((left**2).sum() / (weight**2).sum()) / (_projected(at[:1], *found.x)[0] - found.x[3])
+    )
     density, radius, width, _ = found.x
     return RadialDensity(density=float(density), radius=float(radius), width=float(width), misfit=misfit)
+
+
+def _begun(
+    at: Float[np.ndarray, " n"],
+    profile: Float[np.ndarray, " n"],
+    weight: Float[np.ndarray, " n"],
+    half: float,
+) -> tuple[float, Float[np.ndarray, "4"]]:
+    """Return what of a profile a radius [Å] does not explain, squared and summed, and all its parameters."""
+    columns = np.stack([_projected(at, 1.0, half, 1.0, 0.0), np.ones_like(at)], axis=1) * weight[:, None]
+    (density, floor), *_ = np.linalg.lstsq(columns, profile * weight, rcond=None)
+    left = profile * weight - columns @ (density, floor)
+    return float(left @ left) if density > 0 else np.inf, np.array([density, half, 1.0, floor])
 
 
 def _projected(

@@ -77,10 +77,12 @@ def scaffolds(crystal: Crystal, reach: float) -> tuple[Scaffold, ...]:
             "started from"
         )
     proper = operations("O")
-    found = []
+    found: list[Scaffold] = []
     for centre in _CENTRES:
         sites = _sites(crystal, reach, np.array(centre) * crystal.lattice_constant)
         tree = cKDTree(sites)
+        if any(len(one) == len(sites) and tree.query(one.sites)[0].max() < _SAME for one in found):
+            continue  # of bcc both centres are alike
         whole = np.concatenate([proper, -proper])
         if all(tree.query(sites @ one.T)[0].max() < _SAME for one in whole):
             name = (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
+from scipy.optimize import minimize_scalar
 
 from nanonet.records import InputError
 
@@ -15,6 +16,10 @@ _SEEN = 1.0
 _NEIGHBOURS = 7
 _AWAY = 3.0
 """Sizes of the spot that a place may lie away from those of the frames around it."""
+
+_MOTION = (1e-6, 1e4)
+"""Range of the variance of the motion between frames over that of a place's error."""
+_TRIED = 21
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,29 +81,54 @@ def track_of(places: pd.DataFrame) -> Track:
 
 
 def smoothed(values: Float[np.ndarray, " t"], kept: Bool[np.ndarray, " t"]) -> Float[np.ndarray, " t"]:
-    """Return the likeliest way of a thing that diffuses and is seen with errors, as its steps tell them.
+    """Return the likeliest way of a thing that diffuses and is seen with errors.
 
-    A step between frames has the variance q of the motion and twice that of an error, r; two steps in a row
-    share an error, whence their covariance -r (Berglund, Phys. Rev. E 82, 011917 (2010)). The rest is the
-    smoother of Rauch, Tung and Striebel (AIAA J. 3, 1445 (1965)).
+    What it moves by between frames, over the errors, is what makes the places likeliest, each being foretold
+    from those before it (Kalman's filter; Harvey, Forecasting, Structural Time Series Models and the Kalman
+    Filter, 3.4). The rest is the smoother of Rauch, Tung and Striebel (AIAA J. 3, 1445 (1965)).
     """
     known = np.flatnonzero(kept)
     if len(known) < 3:
         return values.copy()
-    line = np.interp(np.arange(len(values)), known, values[known])
-    steps = np.diff(line[known])
-    r = float(max(-np.mean(steps[1:] * steps[:-1]), 0.0))
-    q = float(max(np.mean(steps**2) - 2 * r, 1e-6))
-    place, variance = float(line[0]), r + 1e-9
-    places, variances = np.empty(len(line)), np.empty(len(line))
-    for index, value in enumerate(line):
-        if index:
-            variance += q
-        gain = variance / (variance + r + 1e-12) if kept[index] else 0.0
-        place += gain * (value - place)
-        variance *= 1.0 - gain
-        places[index], variances[index] = place, variance
-    for index in range(len(line) - 2, -1, -1):
-        back = variances[index] / (variances[index] + q)
+    tried = np.geomspace(*_MOTION, _TRIED)
+    likeliest = int(np.argmax([_filtered(values, kept, ratio)[2] for ratio in tried]))
+    best = minimize_scalar(
+        lambda log: -_filtered(values, kept, float(np.exp(log)))[2],
+        bounds=np.log(tried[[max(likeliest - 1, 0), min(likeliest + 1, _TRIED - 1)]]),
+        method="bounded",
+        options={"xatol": 0.05},
+    )
+    ratio = float(np.exp(best.x))
+    places, variances, _ = _filtered(values, kept, ratio)
+    for index in range(len(places) - 2, -1, -1):
+        back = variances[index] / (variances[index] + ratio)
         places[index] += back * (places[index + 1] - places[index])
     return places
+
+
+def _filtered(
+    values: Float[np.ndarray, " t"], kept: Bool[np.ndarray, " t"], ratio: float
+) -> tuple[Float[np.ndarray, " t"], Float[np.ndarray, " t"], float]:
+    """Return the place after each frame, its variance over that of an error, and the logarithmic likelihood.
+
+    Parameters
+    ----------
+    ratio
+        Variance of the motion between frames over that of an error.
+    """
+    first = int(np.argmax(kept))
+    place, variance = float(values[first]), 1.0
+    places, variances = np.full(len(values), place), np.ones(len(values))
+    squares = logs = 0.0
+    for index in range(first + 1, len(values)):
+        variance += ratio
+        if kept[index]:
+            off, expected = float(values[index]) - place, variance + 1.0
+            squares += off * off / expected
+            logs += np.log(expected)
+            gain = variance / expected
+            place += gain * off
+            variance *= 1.0 - gain
+        places[index], variances[index] = place, variance
+    count = int(kept.sum()) - 1
+    return places, variances, -0.5 * (count * np.log(max(squares, 1e-12) / count) + logs)
