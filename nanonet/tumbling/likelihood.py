@@ -61,12 +61,18 @@ class Yardstick:
     def polished(
         self, grid: Complex[Tensor, "kz ky kx"], spectra: Spectra, poses: Poses, steps: int
     ) -> tuple[Poses, Float[Tensor, " n"]]:
-        """Return better poses, and their log likelihoods."""
+        """Return better poses, or those given where none is found, and their log likelihoods."""
         noise = self.noise.clone()
         noise[: self.lowest] = _IGNORED * noise.max()
         found, _ = polish(grid, spectra, poses, noise, steps=steps, fit_size=False)
-        found = replace(found, scale=torch.ones(len(found)))
-        return found, self.gains(grid, spectra, found)
+        before = self.gains(grid, spectra, poses)
+        after = self.gains(grid, spectra, replace(found, scale=torch.ones(len(found))))
+        better = after > before
+        kept = poses_at(
+            torch.where(better[:, None, None], found.rotations, poses.rotations),
+            torch.where(better[:, None], found.shifts, poses.shifts),
+        )
+        return kept, torch.maximum(after, before)
 
     def _unlikely(self, shifts: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n"]:
         return shifts.square().sum(-1) / (2 * self.spread**2)

@@ -92,10 +92,12 @@ def test_poses_are_found_from_everywhere(gold: Turning) -> None:
     # What the search says of a pose on its rings is what its gain on the grid of frequencies is.
     start = half.yardstick.gains(grid, spectra, found.column(0))
     assert found.gains[:, 0].numpy() == pytest.approx(start.numpy(), rel=0.15, abs=20)
-    assert bool((gains > start - 2.0).all())  # polishing is not told how likely shifts are
+    assert bool((gains >= start).all())
     true = torch.as_tensor(gold.rotations[:40], dtype=torch.float32)
-    angle = np.degrees(angle_between(poses.rotations, true, whole).numpy())
-    assert (angle < 4).mean() > 0.85
+    modes = [poses, *(half.yardstick.polished(grid, spectra, found.column(k), 4)[0] for k in (1, 2))]
+    angles = [np.degrees(angle_between(one.rotations, true, whole).numpy()) for one in modes]
+    assert (angles[0] < 4).mean() > 0.7  # the particle is not what its symmetrised map is
+    assert (np.min(angles, axis=0) < 4).mean() > 0.85
 
 
 def test_the_grid_of_shifts_begins_in_the_middle() -> None:
