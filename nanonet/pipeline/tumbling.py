@@ -34,6 +34,7 @@ from nanonet.tumbling.boxes import Boxes
 from nanonet.tumbling.cut import cut
 from nanonet.tumbling.parts import half_volumes, part_volumes
 from nanonet.tumbling.place import places
+from nanonet.tumbling.scaffold import scaffolds
 from nanonet.tumbling.solve import Solved
 from nanonet.tumbling.track import track_of
 
@@ -57,7 +58,7 @@ class Tumbling:
     Raises
     ------
     InputError
-        If there is less than one part.
+        If there is less than one part, or the crystal is none that poses can be started from.
     """
 
     name: ClassVar[str] = "tumbling"
@@ -68,6 +69,7 @@ class Tumbling:
     def __post_init__(self) -> None:
         if self.parts < 1:
             raise InputError(f"parts must be 1 or more, got {self.parts}")
+        scaffolds(self.atoms.crystal, self.atoms.crystal.lattice_constant)
 
     def frame(self, micrograph: Micrograph) -> FrameResult:
         """Return the spots that stand out of one frame."""

@@ -109,8 +109,8 @@ def test_the_grid_of_shifts_begins_in_the_middle() -> None:
 
 @pytest.mark.slow
 def test_two_halves_find_the_same_particle_from_nothing(tmp_path: Path) -> None:
-    gold = turning(320, 250.0, seed=1)
-    solver = Solver(rounds=Rounds(symmetric=2, breaking=8, whole=1), spread=2.0)
+    gold = turning(200, 100.0, seed=1)
+    solver = Solver(rounds=Rounds(symmetric=1, breaking=6, whole=1), spread=2.0)
     steps: list[int] = []
     solved = solver(gold.boxes, GOLD, tmp_path, steps.append)
     assert sum(steps) == solver.steps
