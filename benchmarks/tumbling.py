@@ -7,10 +7,11 @@ fewer than 12 neighbours, root mean square distance; share of frames whose pose 
 within 2° of the truth; FSC of the halves at 0.143.
 
 The off-lattice test is the correlation of measured and true displacements of the atoms from their lattice,
-against shuffles of the atoms. Beside it stand two controls that hold no data of where atoms lie: the lattice
-itself, as many sites as there are atoms, the nearest to the middle (how many of the true atoms it "finds");
-and the lattice of the found sites projected in the poses that were found, with new noise, and made a map of
-and its atoms found as with the frames: what poses and method alone do to displacements.
+against shuffles of the atoms; its slope is what of a true displacement is measured. Beside it stand two
+controls that hold no data of where atoms lie: the lattice itself, as many sites as there are atoms, the
+nearest to the middle (how many of the true atoms it "finds"); and the lattice of the found sites projected in
+the poses that were found, with new noise, and made a map of and its atoms found as with the frames: what
+poses and method alone do to displacements.
 """
 
 from __future__ import annotations
@@ -102,6 +103,23 @@ def _sites(lattice: LatticeFit) -> Float[np.ndarray, "n 3"]:
 def off_truth(found: Float[np.ndarray, "n 3"], true: Float[np.ndarray, "m 3"]) -> OffLattice:
     """Return how measured and true displacements agree, of a model that lies on the truth."""
     return off_lattice(from_lattice(found), from_lattice(true), PT.bond_length, np.random.default_rng(0))
+
+
+def fitted(positions: Float[np.ndarray, "n 3"]) -> float:
+    """Return the lattice constant of atoms [Å]."""
+    lattice = fit_lattice(positions, PT)
+    return np.nan if lattice is None else lattice.lattice_constant
+
+
+def slope(found: Laid, true: Float[np.ndarray, "m 3"]) -> float:
+    """Return the regression of measured on true displacements, of the atoms that were found."""
+    own, other = (fit_lattice(one, PT) for one in (found.positions, true))
+    assert own is not None
+    assert other is not None
+    both = own.on[found.own] & other.on[found.true]
+    measured = (found.positions - _sites(own))[found.own[both]]
+    real = (true - _sites(other))[found.true[both]]
+    return float((measured * real).sum() / (real**2).sum())
 
 
 def lattice_alone(movie: Movie) -> float:
@@ -204,9 +222,11 @@ def scored(movie: Movie, output: Path, seed: int) -> dict[str, float]:
         "rmsd": float(np.sqrt((found.distances**2).mean())),
         "believed": float(poses["believed"].mean()),
         "within_2_degrees": float((errors < 2).mean()),
+        "lattice_error": fitted(model) / fitted(movie.positions) - 1,
         "resolution": float(summary["resolution"]),
         "halves_off_lattice": float(summary["off-lattice correlation"]),
         "off_lattice": off.correlation,
+        "slope": slope(found, movie.positions),
         "p": off.p_value,
         "control_off_lattice": control.correlation,
         "control_p": control.p_value,

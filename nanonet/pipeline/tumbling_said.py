@@ -51,6 +51,11 @@ POSE_COLUMNS = (
     Column(
         name="margin_nats", unit="nat", meaning="of the pose over the next that is really another; 50 is none"
     ),
+    Column(
+        name="odds_nats",
+        unit="nat",
+        meaning="log odds against the poses that the crystal's symmetry brings it to; 50 is none",
+    ),
     Column(name="believed", unit="", meaning="whether the map is made of this frame among others"),
     Column(name="half", unit="", meaning="1 or 2: the half map that the frame is in"),
 )
@@ -98,6 +103,7 @@ def pose_table(boxes: Boxes, solved: Solved) -> PoseTable:
             "turned_degrees": turned,
             "gain_nats": beliefs.gains.astype(float),
             "margin_nats": beliefs.margins.astype(float),
+            "odds_nats": solved.odds.astype(float),
             "believed": solved.believed,
             "half": solved.halves + 1,
         }
@@ -201,6 +207,11 @@ def tumbling_warnings(solved: Solved, agreement: OffLattice) -> tuple[str, ...]:
         said.append(f"only {100 * used:.0f} % of the frames have a pose that is known: the map may be wrong")
     if solved.beliefs.gains.mean() <= solved.control_gain:
         said.append("the map explains the frames no better than a lattice without data: do not believe it")
+    if solved.alike > 1:
+        said.append(
+            f"the frames do not tell {solved.alike} of the poses that the crystal's symmetry brings to each "
+            "other: where the particle itself has not that symmetry, displacements are means over its atoms"
+        )
     if agreement.p_value >= _CHANCE:
         said.append(
             "the half maps do not show the same displacements from the lattice "

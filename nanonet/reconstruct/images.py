@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Complex, Float, Int
+from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor
 
 from nanonet.records import InputError, ParticleImages
@@ -56,14 +56,14 @@ class Spectra:
         """Return the frequencies up to a shell."""
         if highest >= self.highest:
             return self
-        kept = self.shell <= highest
-        return replace(
-            self, values=self.values[:, kept], frequencies=self.frequencies[kept], shell=self.shell[kept]
-        )
+        return self.at(self.shell <= highest)
 
     def whole(self) -> Spectra:
         """Return whole frequencies alone: they tell all of the images."""
-        kept = (self.frequencies == self.frequencies.round()).all(1)
+        return self.at((self.frequencies == self.frequencies.round()).all(1))
+
+    def at(self, kept: Bool[Tensor, " p"]) -> Spectra:
+        """Return some of the frequencies."""
         return replace(
             self, values=self.values[:, kept], frequencies=self.frequencies[kept], shell=self.shell[kept]
         )

@@ -6,13 +6,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 
+from nanonet.reconstruct.images import Spectra, transforms
 from nanonet.records import InputError
 
 FEWEST = 200
 """Frames of which a map can be made: a hundred for each half."""
 _AT_ONCE = 256
+LEFT = 0.9
+"""Share of a wave that has to be left for it to be looked at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,9 @@ class Boxes:
     noise
         (k,) variance of a pixel outside of the particle, by shell of frequency [cycles a side] from 0: white
         noise has the same in all.
+    transmission
+        (2 s, s + 1) what a filter of the frames left of a particle's waves, at the frequencies of
+        `numpy.fft.rfft2` of twice the side; None where nothing was filtered.
 
     Raises
     ------
@@ -47,6 +54,7 @@ class Boxes:
     centres: Int[np.ndarray, "n 2"]
     pixel_size: float
     noise: Float[np.ndarray, " k"]
+    transmission: Float[np.ndarray, "y h"] | None = None
 
     def __post_init__(self) -> None:
         if len(self) < FEWEST // 2:
@@ -63,6 +71,23 @@ class Boxes:
     def read(self, which: Int[np.ndarray, " m"]) -> Float[np.ndarray, "m s s"]:
         """Return some pictures."""
         return np.asarray(self.pictures[self.rows[which]], dtype=np.float32)
+
+    def spectra(self, which: Int[np.ndarray, " m"], circle: float, highest: int | None = None) -> Spectra:
+        """Return the transforms of some pictures, half a cycle apart, where waves were not filtered away.
+
+        Parameters
+        ----------
+        circle
+            Radius beyond which nothing of them is seen [pixel].
+        highest
+            Shell up to which they are wanted; None is all.
+        """
+        found = transforms(self.read(which), np.zeros((len(which), 2)), circle, highest)
+        if self.transmission is None:
+            return found
+        column, row = (2 * found.frequencies).round().long().unbind(1)
+        left = torch.as_tensor(self.transmission)[row % (2 * self.side), column]
+        return found.at(left > LEFT)
 
     @cached_property
     def mean(self) -> Float[np.ndarray, "s s"]:

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.ndimage import median_filter
 
 from nanonet.records import InputError, Series
-from nanonet.tumbling.boxes import Boxes
+from nanonet.tumbling.boxes import LEFT, Boxes
 from nanonet.tumbling.radial import radial_density
 from nanonet.tumbling.track import Track
 
@@ -83,13 +83,15 @@ def cut(
         power += np.abs(np.fft.rfft2(box * ring)) ** 2
         scale += float(ring.sum())
     pictures.flush()
+    left = None if filtered is None else transmission(filtered, shape, side, radius)
     boxes = Boxes(
         pictures=pictures,
         rows=np.arange(len(kept)),
         frames=track.frames[kept],
         centres=np.stack([_corner(shape, place, side) for place in track.places[kept]]) + side // 2,
         pixel_size=pixel_size,
-        noise=_by_shell(power / scale),
+        noise=_by_shell(power / scale, None if left is None else left[::2, ::2] > LEFT),
+        transmission=left,
     )
     return boxes, tuple(said)
 
@@ -165,23 +167,52 @@ def _support(
         window = np.clip((distance - radius) / (0.15 * radius), 0, 1)
         power += np.abs(np.fft.rfft2(_levelled(frame, distance > radius) * window)) ** 2
     power /= len(rows)
-    around = np.maximum(median_filter(power, size=15, mode="nearest"), 1e-12)
-    ratio = power / around
+    # Noise of a liquid falls steeply with frequency: what is around is sought in what is left of that.
+    frequency = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1]))
+    level = power / np.maximum(_falling(power, np.round(frequency * max(shape)).astype(int)), 1e-12)
+    ratio = level / np.maximum(median_filter(level, size=15, mode="nearest"), 1e-12)
     # The mean of m powers of noise scatters by 1 / √m.
     spots = ratio > 1 + _SPOT / np.sqrt(len(rows))
-    frequency = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1]))
     spots &= frequency > 1.0 / radius
     if not spots.any():
         return None
     return np.asarray(np.where(spots, 1.0 / np.sqrt(ratio), 1.0))
 
 
-def _by_shell(power: Float[np.ndarray, "s h"]) -> Float[np.ndarray, " k"]:
-    """Return the mean of a power spectrum by shell, the unsure first ones as the next."""
+def _falling(power: Float[np.ndarray, "y h"], shell: Int[np.ndarray, "y h"]) -> Float[np.ndarray, "y h"]:
+    """Return the median of the shell that each value of a power spectrum is in."""
+    levels = np.array([np.median(power[shell == one]) for one in range(int(shell.max()) + 1)])
+    return np.asarray(levels[shell])
+
+
+def transmission(
+    filtered: Float[np.ndarray, "y h"], shape: tuple[int, int], side: int, radius: float
+) -> Float[np.ndarray, "t k"]:
+    """Return what a filter of frames leaves of the waves within a disc, at half cycles a side of a box.
+
+    A disc holds no wave more sharply than its own transform is: the filter is blurred by the square of that.
+    """
+    kernel = np.fft.fftshift(np.fft.irfft2(filtered, s=shape))
+    y, x = (np.arange(length) - length // 2 for length in shape)
+    apart = np.clip(np.hypot(y[:, None], x) / (2 * radius), 0, 1)
+    # What two discs have in common.
+    kernel *= (2 / np.pi) * (np.arccos(apart) - apart * np.sqrt(1 - apart**2))
+    rows = np.exp(-2j * np.pi * np.fft.fftfreq(2 * side)[:, None] * y)
+    columns = np.exp(-2j * np.pi * x[:, None] * np.fft.rfftfreq(2 * side))
+    return np.asarray((rows @ kernel @ columns).real)
+
+
+def _by_shell(
+    power: Float[np.ndarray, "s h"], left: Bool[np.ndarray, "s h"] | None
+) -> Float[np.ndarray, " k"]:
+    """Return the mean of what is left of a power spectrum by shell, the unsure first ones as the next."""
     side = len(power)
     radius = np.hypot(np.fft.fftfreq(side, 1 / side)[:, None], np.fft.rfftfreq(side, 1 / side))
     shell = np.round(radius).astype(int)
-    number = np.bincount(shell.ravel())[: side // 2 + 1]
-    found = np.bincount(shell.ravel(), power.ravel())[: side // 2 + 1] / number
+    kept = np.ones_like(power) if left is None else left.astype(float)
+    number = np.bincount(shell.ravel(), kept.ravel())[: side // 2 + 1]
+    total = np.bincount(shell.ravel(), (power * kept).ravel())[: side // 2 + 1]
+    some = np.flatnonzero(number)
+    found = np.interp(np.arange(len(number)), some, total[some] / number[some])
     found[:2] = found[2]
     return np.asarray(found)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nanonet.reconstruct import fourier_grid, gridding
 from nanonet.reconstruct.climb import small_side
-from nanonet.reconstruct.images import Spectra, transforms
+from nanonet.reconstruct.images import Spectra
 from nanonet.reconstruct.mask import ball_mask
 from nanonet.tumbling.boxes import Boxes
 from nanonet.tumbling.likelihood import Candidates, Yardstick, poses_at
@@ -144,12 +144,7 @@ class Half:
 
     def spectra(self, which: Int[np.ndarray, " m"], highest: int | None = None) -> Spectra:
         """Return the transforms of some pictures, half a cycle apart."""
-        return transforms(
-            self.boxes.read(which),
-            np.zeros((len(which), 2)),
-            self.circle,
-            self.highest if highest is None else highest,
-        )
+        return self.boxes.spectra(which, self.circle, self.highest if highest is None else highest)
 
     def sums(
         self, which: Int[np.ndarray, " m"], beliefs: Beliefs, point_group: str, highest: int | None = None

@@ -14,7 +14,6 @@ from jaxtyping import Float
 from scipy.optimize import least_squares
 from scipy.spatial.distance import pdist
 
-from nanonet.reconstruct.images import transforms
 from nanonet.records import InputError
 from nanonet.tumbling.boxes import Boxes
 
@@ -134,7 +133,7 @@ def _mean_power(
     total = square = 0.0
     for start in range(0, len(boxes), _AT_ONCE):
         rows = np.arange(start, min(start + _AT_ONCE, len(boxes)))
-        some = transforms(boxes.read(rows), np.zeros((len(rows), 2)), boxes.side / 2 - 3, highest)
+        some = boxes.spectra(rows, boxes.side / 2 - 3, highest)
         power = some.values.abs().square().double().numpy()
         total, square = total + power.sum(0), square + (power**2).sum(0)
     length = some.frequencies.norm(dim=1).double().numpy()

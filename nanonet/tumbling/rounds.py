@@ -68,6 +68,9 @@ class Rounds:
         Poses of each picture that are looked at closer.
     margin_symmetric, margin
         Margins [nat] from which a pose is believed: with and without symmetry.
+    odds
+        Of a pose against those that the crystal's symmetry brings it to, from which a picture is in the final
+        map [nat].
     """
 
     symmetric: int = 4
@@ -76,6 +79,7 @@ class Rounds:
     modes: int = 6
     margin_symmetric: float = 11.0
     margin: float = 6.0
+    odds: float = 2.0
 
 
 def symmetric_round(
@@ -98,8 +102,14 @@ def symmetric_round(
     """
     scaffold = maps.scaffold
     whole = torch.as_tensor(scaffold.operations, dtype=torch.float32)
-    sums = None if before is None else _sums(half, before, settings.margin_symmetric, scaffold.point_group)
+    sums = (
+        None
+        if before is None
+        else believed_sums(half, before, settings.margin_symmetric, scaffold.point_group)
+    )
     found: list[Beliefs] = []
+    if sums is not None:
+        maps = on_own_lattice(half, maps, total(sums))
     for batch, which in enumerate(half.parts):
         occupancies = filled
         if sums is not None:
@@ -137,6 +147,7 @@ def break_symmetry(
     rows = [which[sure[which]] for which in half.parts]
     now = [_turned(before.subset(some), whole, rng.integers(len(whole), size=len(some))) for some in rows]
     sums = [half.sums(some, one, "C1") for some, one in zip(rows, now, strict=True)]
+    maps = on_own_lattice(half, maps, total(sums))
     for number in range(settings.breaking):
         changed = 0
         for batch, some in enumerate(rows):
@@ -145,7 +156,7 @@ def break_symmetry(
             density = np.maximum(half.small_map(total(sums, batch), _RATIO), 0.0)
             grid = half.grid(maps.density(maps.occupancies(density, -1.0, 2.0)))
             spectra = half.spectra(some).whole()
-            found = _equivalents(half.yardstick, grid, spectra, now[batch].candidates(), whole).best(1)
+            found = equivalents(half.yardstick, grid, spectra, now[batch].candidates(), whole).best(1)
             if number % 2:
                 poses, likely = half.yardstick.polished(grid, spectra, found.column(0), 2)
                 found = Candidates.of([poses], [likely])
@@ -172,7 +183,8 @@ def whole_round(
     """Compare all pictures with the asymmetric map of the believed ones."""
     scaffold = maps.scaffold
     whole = torch.as_tensor(scaffold.operations, dtype=torch.float32)
-    sums = _sums(half, before, settings.margin, "C1")
+    sums = believed_sums(half, before, settings.margin)
+    maps = on_own_lattice(half, maps, total(sums))
     found: list[Beliefs] = []
     for batch, which in enumerate(half.parts):
         occupancies = site_occupancies(half, maps, total(sums, batch))
@@ -192,7 +204,7 @@ def whole_round(
         )
         for poses in near:
             one = Candidates(poses.rotations[:, None], poses.shifts[:, None], torch.zeros(len(which), 1))
-            tried = tried.joined(_equivalents(half.yardstick, grid, spectra, one, whole).best(2))
+            tried = tried.joined(equivalents(half.yardstick, grid, spectra, one, whole).best(2))
         found.append(_judged(half.yardstick, grid, spectra, tried.best(4), whole, 4))
         advance(1)
     return _in_order(half, found)
@@ -203,17 +215,21 @@ def site_occupancies(half: Half, maps: SiteMaps, sums: gridding.Sums) -> Float[n
     return maps.occupancies(np.maximum(half.small_map(sums, _RATIO), 0.0), 0.0, 2.0)
 
 
-def sums_of(half: Half, beliefs: Beliefs, margin: float, highest: int | None = None) -> gridding.Sums:
-    """Return the sums over all believed pictures of a half."""
-    return total(_sums(half, beliefs, margin, "C1", highest))
+def on_own_lattice(half: Half, maps: SiteMaps, sums: gridding.Sums) -> SiteMaps:
+    """Return the maps of sites with the lattice constant that the map of sums has.
+
+    Poses that were sought with another one draw the map towards it, by a fifth of the difference or so: a few
+    rounds bring it out.
+    """
+    return maps.fitted(np.maximum(half.small_map(sums, _RATIO), 0.0))
 
 
-def _sums(
-    half: Half, beliefs: Beliefs, margin: float, point_group: str, highest: int | None = None
+def believed_sums(
+    half: Half, beliefs: Beliefs, margin: float, point_group: str = "C1"
 ) -> list[gridding.Sums]:
-    """Return the sums over the believed pictures of each batch."""
+    """Return the sums over the pictures of each batch whose margin is larger."""
     rows = [which[beliefs.margins[which] > margin] for which in half.parts]
-    return [half.sums(some, beliefs.subset(some), point_group, highest) for some in rows]
+    return [half.sums(some, beliefs.subset(some), point_group) for some in rows]
 
 
 def _candidates(
@@ -251,14 +267,14 @@ def _judged(
     return Beliefs.of(best, margins)
 
 
-def _equivalents(
+def equivalents(
     yardstick: Yardstick,
     grid: Tensor,
     spectra: Spectra,
     candidates: Candidates,
     operations: Float[Tensor, "g 3 3"],
 ) -> Candidates:
-    """Return each first candidate turned by every operation."""
+    """Return each first candidate turned by every operation, in their order."""
     poses = [
         poses_at(turned_by(candidates.rotations[:, 0], one), candidates.shifts[:, 0]) for one in operations
     ]

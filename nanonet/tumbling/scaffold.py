@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.ndimage import map_coordinates
+from scipy.optimize import minimize_scalar
 from scipy.spatial import cKDTree
 
 from nanonet.atoms.crystal import Crystal
@@ -19,6 +20,10 @@ _SAME = 0.05
 """Å within which two sites are one."""
 _CENTRES = ((0.0, 0.0, 0.0), (0.5, 0.5, 0.5))
 """Points of a cubic cell that may have its full symmetry."""
+_STRETCH = 0.02
+"""By which the lattice may be stretched to fit a map."""
+_LONGEST = 1.15
+"""Of the waves that tell the lattice, over the bond: the first line of fcc and bcc has 0.82, that of sc 1."""
 _ROUNDS = 6
 _STEP = 0.7
 
@@ -164,6 +169,26 @@ class SiteMaps:
             rest = data - self._under_bells(self.density(found))
             found = np.clip(found + _STEP * rest / self._own, lowest, highest)
         return np.asarray(found)
+
+    def fitted(self, density: Float[np.ndarray, "s s s"]) -> SiteMaps:
+        """Return these with the sites as far apart as explains the lines of a map best."""
+        coarsest = _LONGEST * float(cKDTree(self.scaffold.sites).query(self.scaffold.sites, 2)[0][:, 1].min())
+        fine = self._square > coarsest**-2
+        seen = np.fft.rfftn(density) * fine
+
+        def unlike(stretch: float) -> float:
+            maps = self._stretched(stretch)
+            made = np.fft.rfftn(maps.density(maps.occupancies(density, 0.0, 2.0))) * fine
+            size = float(np.linalg.norm(made)) * float(np.linalg.norm(seen))
+            return -float(np.vdot(made, seen).real) / max(size, 1e-12)
+
+        limits = (1 - _STRETCH, 1 + _STRETCH)
+        return self._stretched(
+            float(minimize_scalar(unlike, bounds=limits, method="bounded", options={"xatol": 1e-4}).x)
+        )
+
+    def _stretched(self, stretch: float) -> SiteMaps:
+        return replace(self, scaffold=replace(self.scaffold, sites=stretch * self.scaffold.sites))
 
     @cached_property
     def _square(self) -> Float[np.ndarray, "z y h"]:

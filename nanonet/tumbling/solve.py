@@ -13,21 +13,19 @@ from jaxtyping import Bool, Float, Int
 from nanonet.atoms.crystal import Crystal
 from nanonet.io.record_arrays import load_record, save_record
 from nanonet.reconstruct import gridding
-from nanonet.reconstruct.images import transforms
 from nanonet.reconstruct.mask import soft_mask
 from nanonet.reconstruct.phase_randomisation import MaskedAgreement, masked_agreement
 from nanonet.records import Volume
 from nanonet.tumbling.boxes import Boxes
 from nanonet.tumbling.half import Beliefs, Half, total
 from nanonet.tumbling.likelihood import poses_at, turned_by
+from nanonet.tumbling.odds import told
 from nanonet.tumbling.powder import Powder, powder
 from nanonet.tumbling.radial import RadialDensity, radial_density
 from nanonet.tumbling.rounds import (
     Advance,
     Rounds,
     break_symmetry,
-    site_occupancies,
-    sums_of,
     symmetric_round,
     whole_round,
 )
@@ -79,6 +77,10 @@ class Solved:
         pixels, and the sum over one axis is a frame's.
     beliefs
         Of all frames.
+    odds
+        (n,) by which each tells its pose from those that the crystal's symmetry brings it to [nat].
+    alike
+        Of these, how many cannot be told apart: 1 where all can.
     believed
         (n,) those the map is made of.
     halves
@@ -97,6 +99,8 @@ class Solved:
     volume: Volume
     known: Known
     beliefs: Beliefs
+    odds: Float[np.ndarray, " n"]
+    alike: int
     believed: Bool[np.ndarray, " n"]
     halves: Int[np.ndarray, " n"]
     circle: float
@@ -184,7 +188,7 @@ class Solver:
             )
             for number, half in enumerate(halves)
         ]
-        return _together(boxes, halves, index, maps, known, solved, self.rounds.margin, self.seed)
+        return _together(boxes, halves, index, maps, known, solved, self.rounds, self.seed)
 
     def _half(
         self,
@@ -265,15 +269,13 @@ def _together(
     maps: SiteMaps,
     known: Known,
     solved: list[tuple[Beliefs, float]],
-    margin: float,
+    rounds: Rounds,
     seed: int,
 ) -> Solved:
     """Bring the second half into the frame of the first, and make the maps."""
     scaffold = maps.scaffold
-    one, other = (
-        site_occupancies(half, maps, sums_of(half, beliefs, margin))
-        for half, (beliefs, _) in zip(halves, solved, strict=True)
-    )
+    own = [told(half, maps, beliefs, rounds) for half, (beliefs, _) in zip(halves, solved, strict=True)]
+    one, other = (each.occupancies for each in own)
     likeness = [_likeness(one, other[image], scaffold) for image in scaffold.images]
     best = int(np.argmax(likeness))
     operation = torch.as_tensor(scaffold.operations[best], dtype=torch.float32)
@@ -282,8 +284,9 @@ def _together(
     both = [solved[0][0], replace(second, rotations=turned)]
     order = np.argsort(np.concatenate(index))
     beliefs = Beliefs.joined(both).subset(order)
-    believed = beliefs.margins > margin
-    which = np.repeat([0, 1], [len(own) for own in index])[order]
+    odds = np.concatenate([each.odds for each in own])[order]
+    believed = (beliefs.margins > rounds.margin) & (odds > rounds.odds)
+    which = np.repeat([0, 1], [len(rows) for rows in index])[order]
     circle = halves[0].circle
     volume = map_of(boxes, beliefs, [np.flatnonzero(believed & (which == half)) for half in (0, 1)], circle)
     assert volume.half_maps is not None
@@ -293,6 +296,8 @@ def _together(
         volume=volume,
         known=known,
         beliefs=beliefs,
+        odds=odds,
+        alike=max(each.alike for each in own),
         believed=believed,
         halves=which,
         circle=circle,
@@ -334,7 +339,7 @@ def _added(
     parts = []
     for some in np.array_split(rows, len(rows) // _AT_ONCE + 1):
         own = beliefs.subset(some)
-        spectra = transforms(boxes.read(some), np.zeros((len(some), 2)), circle)
+        spectra = boxes.spectra(some, circle)
         poses = poses_at(torch.as_tensor(own.rotations), torch.as_tensor(own.shifts))
         parts.append(gridding.add_up(spectra, poses, "C1", noise))
         if len(parts) > 1:

@@ -111,3 +111,23 @@ def test_occupancies_are_read_back_from_their_map() -> None:
     assert float(grid[middle, middle, middle].real) == pytest.approx(
         WEIGHT * small.sum() / PIXEL**2, rel=0.03
     )
+
+
+def test_the_lattice_constant_is_read_from_a_map(gold: Turning) -> None:
+    stretched = [replace(one, sites=1.012 * one.sites) for one in scaffolds(GOLD, 9.0)]
+    maps, true = (
+        SiteMaps(
+            scaffold=scaffold,
+            side=40,
+            voxel_size=0.6,
+            pixel_size=PIXEL,
+            highest=19,
+            weight=WEIGHT,
+            u_iso=0.2,
+        )
+        for scaffold in (scaffolds(GOLD, 9.0)[0], stretched[0])
+    )
+    # A particle that ends on one side, whose density would rather have all atoms further in.
+    filled = (true.scaffold.sites @ [1.0, 0.8, 0.5] < 6.0).astype(float)
+    found = maps.fitted(true.density(filled))
+    assert found.scaffold.sites == pytest.approx(true.scaffold.sites, rel=1e-3, abs=1e-3)

@@ -1,5 +1,6 @@
 """The particle is followed, cut out, and what is not the particle taken off."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from nanonet.records import InputError, Micrograph, Series, Stack
 from nanonet.tumbling.cut import cut
+from nanonet.tumbling.half import Half
 from nanonet.tumbling.place import places
 from nanonet.tumbling.track import smoothed, track_of
 
@@ -86,6 +88,17 @@ def test_the_support_goes_and_the_particle_stays(tmp_path: Path) -> None:
     middle = boxes.side // 2
     assert mean[middle, middle] == pytest.approx(RADIUS / 2, rel=0.15)
     assert abs(mean[0].mean()) < 0.2
+    # What the filter took of the particle is not looked at, and no more than that.
+    assert boxes.transmission is not None
+    wave_y, wave_x = (round(cycles * 2 * boxes.side / SIDE) for cycles in (7, 13))
+    assert boxes.transmission[wave_y, wave_x] < 0.5
+    assert (boxes.transmission > 0.9).mean() > 0.95
+    whole = len(Half(boxes=boxes, radius=RADIUS * 0.5, detail=1.5, spread=1.0).spectra(np.arange(2)).shell)
+    unfiltered = replace(boxes, transmission=None)
+    every = len(
+        Half(boxes=unfiltered, radius=RADIUS * 0.5, detail=1.5, spread=1.0).spectra(np.arange(2)).shell
+    )
+    assert 0.9 * every < whole < every
     y, x = np.indices(mean.shape) - middle
     wave = np.exp(2j * np.pi * (13 * x + 7 * y) / SIDE)
     each = np.array([abs((box * wave).mean()) for box in boxes.read(np.arange(40))])
@@ -94,8 +107,22 @@ def test_the_support_goes_and_the_particle_stays(tmp_path: Path) -> None:
 
 def test_without_a_support_nothing_is_filtered(tmp_path: Path) -> None:
     series, _ = _movie(210)
-    _, said = cut(series, track_of(_places(series)), 0.5, tmp_path / "boxes.npy")
+    boxes, said = cut(series, track_of(_places(series)), 0.5, tmp_path / "boxes.npy")
     assert not any("support" in line for line in said)
+    assert boxes.transmission is None
+
+
+def test_the_steep_noise_of_a_liquid_is_no_support(tmp_path: Path) -> None:
+    series, _ = _movie(210)
+    rng = np.random.default_rng(1)
+    frames = []
+    for one in series:
+        slow = gaussian_filter(rng.normal(size=one.image.shape), 4.0, mode="wrap")
+        frames.append((one.image + 4.0 * slow / slow.std()).astype(np.float32))
+    stack = Stack(frames=frames, shape=(210, SIDE, SIDE), name="movie.npy", pixel_size=0.5)
+    noisy = Series(name="movie.npy", stacks=(stack,))
+    boxes, _ = cut(noisy, track_of(_places(noisy)), 0.5, tmp_path / "boxes.npy")
+    assert boxes.transmission is None or (boxes.transmission > 0.9).mean() > 0.995
 
 
 def test_a_particle_that_fills_the_frame_is_refused(tmp_path: Path) -> None:

@@ -1,18 +1,21 @@
 """Poses by likelihood: symmetry, margins, and the way from nothing to a map."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 from turning_particles import GOLD, PIXEL, U_ISO, WEIGHT, Turning, projection, turning
 
 from nanonet.atoms.detect import detect
 from nanonet.atoms.docking import dock, paired
 from nanonet.records import InputError
-from nanonet.tumbling.half import Half
+from nanonet.tumbling.half import Beliefs, Half, total
 from nanonet.tumbling.likelihood import angle_between, disc, poses_at, seen_everywhere, turned_by
-from nanonet.tumbling.rounds import Rounds
+from nanonet.tumbling.odds import told
+from nanonet.tumbling.rounds import Rounds, believed_sums, on_own_lattice
 from nanonet.tumbling.scaffold import SiteMaps, scaffolds
 from nanonet.tumbling.solve import Solver
 
@@ -22,8 +25,6 @@ def _half(gold: Turning) -> Half:
 
 
 def _maps(half: Half, stretch: float = 1.0) -> SiteMaps:
-    from dataclasses import replace
-
     crystal = replace(GOLD, lattice_constant=GOLD.lattice_constant * stretch)
     return SiteMaps(
         scaffold=scaffolds(crystal, 11.0)[0],
@@ -98,6 +99,50 @@ def test_poses_are_found_from_everywhere(gold: Turning) -> None:
     angles = [np.degrees(angle_between(one.rotations, true, whole).numpy()) for one in modes]
     assert (angles[0] < 4).mean() > 0.7  # the particle is not what its symmetrised map is
     assert (np.min(angles, axis=0) < 4).mean() > 0.85
+
+
+def _known(gold: Turning) -> Beliefs:
+    count = len(gold.rotations)
+    return Beliefs(
+        rotations=gold.rotations.astype(np.float32),
+        shifts=gold.shifts.astype(np.float32),
+        gains=np.zeros(count),
+        margins=np.full(count, 50.0),
+    )
+
+
+def test_frames_tell_the_equivalent_poses_of_a_particle_without_symmetry(gold: Turning) -> None:
+    half, known = _half(gold), _known(gold)
+    maps = on_own_lattice(half, _maps(half), total(believed_sums(half, known, 6.0)))
+    assert maps.scaffold.distance.max() == pytest.approx(
+        1.015 * _maps(half).scaffold.distance.max(), rel=4e-3
+    )
+    found = told(half, maps, known, Rounds())
+    assert found.alike == 1
+    assert (found.odds > 2).mean() > 0.9
+    # In a wrong one of the equivalent poses a frame is not sure.
+    wrong = known.rotations.copy()
+    quarter = maps.scaffold.operations[5].astype(np.float32)
+    wrong[::10] = wrong[::10] @ quarter
+    found = told(half, maps, replace(known, rotations=wrong), Rounds())
+    assert (found.odds[::10] > 2).mean() < 0.1
+
+
+def test_frames_of_a_particle_of_full_symmetry_do_not() -> None:
+    rng = np.random.default_rng(0)
+    positions = scaffolds(GOLD, 8.0)[0].sites
+    rotations = Rotation.random(200, rng=rng).as_matrix()
+    pictures = np.stack([projection(positions @ r.T, np.zeros(2)) for r in rotations])
+    boxes = replace(
+        turning(200, 1.0).boxes,
+        pictures=(pictures + rng.normal(scale=20.0, size=pictures.shape)).astype(np.float32),
+        noise=np.full(29, 400.0),
+    )
+    half = Half(boxes=boxes, radius=8.5, detail=1.3, spread=2.0)
+    symmetric = Turning(boxes=boxes, positions=positions, rotations=rotations, shifts=np.zeros((200, 2)))
+    found = told(half, _maps(half), _known(symmetric), Rounds())
+    assert found.alike == 48
+    assert (found.odds == 50).all()
 
 
 def test_the_grid_of_shifts_begins_in_the_middle() -> None:
