@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from nanonet.atoms.crystal import Crystal
 from nanonet.atoms.grains import fit_grains
 
-_CLEAR = 0.9
+_CLEAR = 0.98
 """Share of coinciding atoms above which no other pose is tried."""
 _VOTES = 4
 _REACH = 1.6
