@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -49,6 +50,19 @@ def shells_figure(curves: Sequence[tuple[int, ShellCorrelation, ShellCorrelation
                     4,
                 )
             )
+    return Figure(
+        group=GROUP,
+        title="How well half maps agree",
+        caption="Fourier shell correlation of two maps that were made of two halves of the particles from "
+        "the start, within a soft mask whose own part is taken off; thin dotted that part, the agreement of "
+        "the same maps with random phases. Dashed: 0.143 and 0.5.",
+        data=tuple(traces),
+        layout=shell_layout(),
+    )
+
+
+def shell_layout() -> dict[str, Any]:
+    """Return the layout of Fourier shell correlations, with their usual levels."""
     lines = [
         {
             "type": "line",
@@ -61,21 +75,13 @@ def shells_figure(curves: Sequence[tuple[int, ShellCorrelation, ShellCorrelation
         }
         for level in _LINES
     ]
-    return Figure(
-        group=GROUP,
-        title="How well half maps agree",
-        caption="Fourier shell correlation of two maps that were made of two halves of the particles from "
-        "the start, within a soft mask whose own part is taken off; thin dotted that part, the agreement of "
-        "the same maps with random phases. Dashed: 0.143 and 0.5.",
-        data=tuple(traces),
-        layout=layout(
-            "spatial frequency (1/nm)",
-            "Fourier shell correlation",
-            showlegend=True,
-            shapes=lines,
-            legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-            yaxis={"range": [-0.1, 1.02], "rangemode": "normal"},
-        ),
+    return layout(
+        "spatial frequency (1/nm)",
+        "Fourier shell correlation",
+        showlegend=True,
+        shapes=lines,
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        yaxis={"range": [-0.1, 1.02], "rangemode": "normal"},
     )
 
 

@@ -11,11 +11,10 @@ from jaxtyping import Bool, Float, Int
 from nanonet.records import ShellCorrelation
 from nanonet.report.charts import BLUE, GREY, VERMILION, histogram, layout, plain
 from nanonet.report.content import Figure
-from nanonet.report.map_figures import equal_area
+from nanonet.report.map_figures import equal_area, shell_layout
 from nanonet.report.population_figures import picture_layout, tile
 
 GROUP = "Poses and map"
-_LINES = (0.143, 0.5)
 _TILE = 128
 
 
@@ -28,32 +27,13 @@ def agreement_figure(curve: ShellCorrelation, random: ShellCorrelation) -> Figur
             (random, "the mask alone", GREY, "dot"),
         )
     ]
-    lines = [
-        {
-            "type": "line",
-            "xref": "paper",
-            "x0": 0,
-            "x1": 1,
-            "y0": level,
-            "y1": level,
-            "line": {"color": GREY, "width": 1, "dash": "dash"},
-        }
-        for level in _LINES
-    ]
     return Figure(
         group=GROUP,
         title="How well the half maps agree",
         caption="Fourier shell correlation of two maps of two halves of the frames, each solved by "
         "itself. Dashed: 0.143 and 0.5.",
         data=tuple(traces),
-        layout=layout(
-            "spatial frequency (1/nm)",
-            "Fourier shell correlation",
-            showlegend=True,
-            shapes=lines,
-            legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-            yaxis={"range": [-0.1, 1.02], "rangemode": "normal"},
-        ),
+        layout=shell_layout(),
     )
 
 
