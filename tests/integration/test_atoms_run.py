@@ -73,6 +73,46 @@ def test_a_map_becomes_an_atomic_model(mapped, tmp_path: Path, infer: Infer) -> 
     assert set(known_inputs) == {path.name, f"{path.stem}_half1.mrc", f"{path.stem}_half2.mrc"}
 
 
+def test_a_map_is_compared_with_an_earlier_run_and_with_a_model(mapped, tmp_path: Path, infer: Infer) -> None:
+    path, sites = mapped
+    halves = [f"half{i}={path.with_name(f'{path.stem}_half{i}.mrc')}" for i in (1, 2)]
+    code, _, err = infer(
+        "pipeline=atoms", f"input={path}", "element=Au", f"output={tmp_path / 'first'}", *halves
+    )
+    assert code == 0, err
+    # A model of the same particle that lies elsewhere, and lacks an atom that has come since.
+    turned = np.delete(sites, 7, axis=0) @ Rotation.from_rotvec([0.2, -0.4, 0.1]).as_matrix().T + 3.0
+    ase.io.write(tmp_path / "earlier.xyz", ase.Atoms("Au" * len(turned), positions=turned))
+    output = tmp_path / "second"
+    code, _, err = infer(
+        "pipeline=atoms",
+        f"input={path}",
+        "element=Au",
+        f"compare=[{tmp_path / 'first'},{tmp_path / 'earlier.xyz'}]",
+        "noise_draws=1",
+        f"output={output}",
+        *halves,
+    )
+    assert code == 0, err
+    models = pd.read_csv(output / "compared_models.csv")
+    first, earlier = models.iloc[0], models.iloc[1]
+    assert (first["common"], first["gained"], first["lost"], first["displaced"]) == (len(sites), 0, 0, 0)
+    assert (earlier["common"], earlier["gained"], earlier["lost"]) == (len(sites) - 1, 1, 0)
+    assert earlier["rmsd_angstrom"] < 0.05
+    assert {"compared_models.csv", "compared_atoms.csv"} <= {one.name for one in output.iterdir()}
+    assert "first" in (output / "report.html").read_text(encoding="utf-8")
+
+    code, _, err = infer(
+        "pipeline=atoms",
+        f"input={path}",
+        "element=Au",
+        f"compare=[{tmp_path / 'none.pdb'}]",
+        f"output={tmp_path / 'third'}",
+    )
+    assert code == 2
+    assert "none.pdb" in err.strip().splitlines()[-1]
+
+
 def test_what_is_no_map_of_atoms_is_refused_in_one_line(mapped, tmp_path: Path, infer: Infer) -> None:
     path, _ = mapped
     rng = np.random.default_rng(0)
