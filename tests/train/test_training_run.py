@@ -141,9 +141,28 @@ def test_training_goes_on_from_a_trained_network(small, tmp_path, more):
     assert "model.safetensors" in json.loads((second / "provenance.json").read_text())["inputs"]
 
 
+def test_kept_weights_lie_between_those_begun_with_and_those_trained(small, tmp_path):
+    first = train(small("trainer.max_epochs=1"), tmp_path / "first")
+    words = ["trainer.max_epochs=2", "module.optimizer.lr=0.01", f"pretrained={first}"]
+    runs = {
+        share: train(small(*words, f"pretrained_share={share}"), tmp_path / f"run{share}")
+        for share in (0.0, 0.5)
+    }
+    before, after, middle = (
+        load_file(run / "checkpoint" / "model.safetensors") for run in (first, runs[0.0], runs[0.5])
+    )
+    name = max((name for name in before if before[name].dtype == np.float16), key=lambda n: before[n].size)
+    one, other, found = (each[name].astype(np.float32) for each in (before, after, middle))
+    assert not np.allclose(one, other, atol=1e-2)
+    assert found == pytest.approx((one + other) / 2, abs=2e-3)
+    assert "50% those that it began with" in (runs[0.5] / "checkpoint" / "card.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "what"),
     [
+        (["pretrained_share=0.5"], "give pretrained="),
+        (["pretrained_share=1.0"], "less than 1"),
         (["model.width=8", "pretrained={run}"], "another network than model="),
         (["model.depth=1", "pretrained={run}"], "another network than model="),
         (["pretrained=zoo:particle_masks"], "trained for 'particle_mask'"),
