@@ -22,6 +22,10 @@ _AS_MUCH = 0.1
 _TYPICAL = 0.5
 """How ln U scatters among atoms of equal neighbours: a factor of 1.6."""
 _FEW = 20
+_FIRST, _HARDER, _TRIES = 0.3, 4.0, 4
+"""Of damping: over each parameter's own information, by how much it grows, and how often."""
+_ROUNDING = 1e-6
+"""Share of the cost that is nothing."""
 _SMALLEST, _LARGEST = 0.02, 2.0
 """U [Å²] of anything that is an atom."""
 
@@ -63,25 +67,51 @@ def fit(scene: Scene, atoms: GaussianAtoms, spread: Spread, *, rounds: int, enou
 
     The gradient is exact; the matrix is the Fisher information of pairs of atoms that are near (Bell et al.'s
     normal equations with the noise's spectrum as weight). No atom is drawn towards a lattice: of the
-    positions nothing is known beforehand; of U the spread of all atoms'.
+    positions nothing is known beforehand; of U the spread of all atoms'. Where long waves are hardly noisy,
+    far atoms share information that the matrix lacks, and a step can go too far: then it is damped (Levenberg
+    and Marquardt) until the likelihood rises.
 
     Parameters
     ----------
     rounds
         Steps at most; fewer once no atom moves by more than ``enough`` [Å], nor its ln U by ten times that.
     """
-    for _ in range(rounds):
-        if not len(atoms):
-            break
+    here, damping = _Reached.by(scene, atoms, spread), 0.0
+    for _ in range(rounds if len(atoms) else 0):
         shared = information(atoms, scene.noise, reach=_REACH)
-        slopes = read_along(scene.weighed(scene.residual(atoms)), atoms, scene.voxel_size)
-        step = _solve(shared, *_with_spread(shared, slopes, atoms, spread))
-        moved, atoms = _stepped(atoms, step)
+        slopes = read_along(here.weighed, atoms, scene.voxel_size)
+        wanted = _with_spread(shared, slopes, atoms, spread)
+        for _ in range(_TRIES):
+            moved, tried = _stepped(atoms, _solve(shared, *wanted, damping))
+            there = _Reached.by(scene, tried, spread)
+            if there.cost <= here.cost * (1 + _ROUNDING):
+                break
+            damping = max(_HARDER * damping, _FIRST)
+        else:
+            break
+        atoms, here = tried, there
+        damping = damping / _HARDER if damping > _FIRST / 2 else 0.0
         if moved < enough:
             break
     shared = information(atoms, scene.noise, reach=_REACH)
     _, ridge = _with_spread(shared, np.zeros((len(atoms), PARAMETERS)), atoms, spread)
     return Fit(atoms=atoms, covariances=covariances(shared, ridge))
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """Negative log likelihood of atoms, less a constant, and what they leave over the noise's spectrum."""
+
+    cost: float
+    weighed: Float[np.ndarray, "z y x"]
+
+    @staticmethod
+    def by(scene: Scene, atoms: GaussianAtoms, spread: Spread) -> _Reached:
+        residual = scene.residual(atoms)
+        weighed = scene.weighed(residual)
+        left = 0.5 * scene.voxel_size**3 * float(np.sum(residual * weighed, dtype=np.float64))
+        unusual = (np.log(atoms.u_iso) - spread.centre) / spread.deviation
+        return _Reached(left + 0.5 * float(unusual @ unusual), weighed)
 
 
 def _with_spread(
@@ -99,8 +129,9 @@ def _with_spread(
 
 
 def _solve(
-    shared: Information, slopes: Float[np.ndarray, "n 5"], ridge: Float[np.ndarray, "n 5"]
+    shared: Information, slopes: Float[np.ndarray, "n 5"], ridge: Float[np.ndarray, "n 5"], damping: float
 ) -> Float[np.ndarray, "n 5"]:
+    ridge = ridge + damping * np.diagonal(shared.own, axis1=1, axis2=2)
     own = shared.own + ridge[:, :, None] * np.eye(PARAMETERS)
     scale = 1 / np.sqrt(np.maximum(np.diagonal(own, axis1=1, axis2=2), 1e-300))
     unit = own * scale[:, :, None] * scale[:, None, :] + 1e-6 * np.eye(PARAMETERS)

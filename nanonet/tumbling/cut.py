@@ -26,6 +26,8 @@ _BOX = 1.36
 """Side of a box over the particle's diameter."""
 _BESIDE = 1.12
 """Radius, over the particle's, from which there is background."""
+_SOFT = 5.0
+"""Pixels over which a window rises."""
 _SPOT = 6.0
 """Deviations by which a spot stands out of the power around it."""
 _SPOTS_OF = 60
@@ -72,6 +74,7 @@ def cut(
         said.append(f"{int((filtered < 1).sum())} Fourier pixels of a support's lattice were brought down")
     pictures = np.lib.format.open_memmap(store, mode="w+", dtype=np.float32, shape=(len(kept), side, side))
     ring = _beside(side, _BESIDE * radius)
+    window = _softly_beside(side, _BESIDE * radius)
     scale = 0.0
     power = np.zeros((side, side // 2 + 1))
     for row, index in enumerate(kept):
@@ -80,8 +83,8 @@ def cut(
             image = np.fft.irfft2(np.fft.rfft2(image) * filtered, s=image.shape)
         box = track.sign * _levelled(_box(image, track.places[index], side), ring)
         pictures[row] = box
-        power += np.abs(np.fft.rfft2(box * ring)) ** 2
-        scale += float(ring.sum())
+        power += np.abs(np.fft.rfft2(box * window)) ** 2
+        scale += float((window**2).sum())
     pictures.flush()
     left = None if filtered is None else transmission(filtered, shape, side, radius)
     boxes = Boxes(
@@ -143,6 +146,14 @@ def _corner(shape: tuple[int, ...], place: Float[np.ndarray, "2"], side: int) ->
 def _beside(side: int, radius: float) -> Bool[np.ndarray, "s s"]:
     ticks = np.arange(side) - side // 2
     return np.asarray(np.hypot(ticks[:, None], ticks) > radius)
+
+
+def _softly_beside(side: int, radius: float) -> Float[np.ndarray, "s s"]:
+    """Return a window that rises beyond the radius and falls to the edges, so that waves do not leak."""
+    ticks = np.arange(side) - side // 2
+    out = np.hypot(ticks[:, None], ticks) - radius
+    edge = side / 2 - np.maximum(np.abs(ticks)[:, None], np.abs(ticks))
+    return np.asarray(np.clip(out / _SOFT, 0, 1) * np.clip(edge / _SOFT, 0, 1))
 
 
 def _levelled(box: Float[np.ndarray, "y x"], beside: Bool[np.ndarray, "y x"]) -> Float[np.ndarray, "y x"]:

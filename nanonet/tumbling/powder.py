@@ -83,16 +83,17 @@ def powder(
     def fit(stretch: float, u_iso: float) -> tuple[float, Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
         """Return what remains, in squared deviations, the fitted lines, and what the power has of them."""
         lines = pattern(stretch) * np.exp(-4 * np.pi**2 * u_iso * frequency**2)
-        columns = np.stack([lines, noise], axis=1) / error[:, None]
+        columns = np.stack([lines, noise, np.ones_like(lines)], axis=1) / error[:, None]
         found, *_ = np.linalg.lstsq(columns, mean / error, rcond=None)
-        left = mean / error - columns @ found  # brightness and noise are linear
+        left = mean / error - columns @ found  # brightness, noise and diffuse scattering are linear
         return float(left @ left), columns[:, 0] * found[0], columns[:, 0] * found[0] + left
 
     tried = np.arange(1 - _STRETCH, 1 + _STRETCH + _STEP / 2, _STEP)
     widths = (0.1, 0.2, 0.4)
     first = min((fit(s, u)[0], s, u) for s in tried for u in widths)
-    alone = (mean * noise / error**2).sum() / ((noise / error) ** 2).sum()
-    nothing = float((((mean - alone * noise) / error) ** 2).sum())
+    flat = np.stack([noise, np.ones_like(noise)], axis=1) / error[:, None]
+    alone, *_ = np.linalg.lstsq(flat, mean / error, rcond=None)
+    nothing = float(((mean / error - flat @ alone) ** 2).sum())
     scale = max(first[0] / len(frequency), 1.0)
     if nothing - first[0] < _SEEN**2 * scale:
         raise InputError(
