@@ -44,7 +44,7 @@ from nanonet.atoms.off_lattice import OffLattice, off_lattice
 from nanonet.reconstruct.point_group import operations
 from nanonet.tumbling.boxes import Boxes
 from nanonet.tumbling.half import Beliefs
-from nanonet.tumbling.solve import map_of
+from nanonet.tumbling.merge import map_of
 
 PT = crystal_of("Pt")
 NEAR = 0.8

@@ -35,7 +35,7 @@ from nanonet.tumbling.cut import cut
 from nanonet.tumbling.parts import half_volumes, part_volumes
 from nanonet.tumbling.place import places
 from nanonet.tumbling.scaffold import scaffolds
-from nanonet.tumbling.solve import Solved
+from nanonet.tumbling.solved import Solved
 from nanonet.tumbling.track import track_of
 
 Solve = Callable[..., Solved]

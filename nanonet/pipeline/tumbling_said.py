@@ -21,7 +21,7 @@ from nanonet.report.tumbling_figures import (
 )
 from nanonet.tumbling.boxes import Boxes
 from nanonet.tumbling.shown import shown
-from nanonet.tumbling.solve import Solved
+from nanonet.tumbling.solved import Solved
 
 _NINETY = 1.645
 _ALIKE = 0.4

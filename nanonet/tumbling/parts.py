@@ -6,7 +6,8 @@ import numpy as np
 
 from nanonet.records import InputError, Volume
 from nanonet.tumbling.boxes import Boxes
-from nanonet.tumbling.solve import Solved, map_of
+from nanonet.tumbling.merge import map_of
+from nanonet.tumbling.solved import Solved
 
 _FEWEST = 100
 

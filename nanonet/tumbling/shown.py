@@ -9,7 +9,7 @@ from scipy.ndimage import affine_transform
 
 from nanonet.reconstruct.project import project
 from nanonet.tumbling.boxes import Boxes
-from nanonet.tumbling.solve import Solved
+from nanonet.tumbling.solved import Solved
 
 _SHOWN = 6
 _LIKE = 24
