@@ -124,7 +124,9 @@ def _judged(judge: Judge, atoms: GaussianAtoms, grains: Sequence[LatticeFit], *,
     chances = occupation(scores, np.where(held, 0.95, 0.05), sites, judge.chance)
     probability = np.where(own > _SURE, 0.99, 0.0)
     probability[sites.atom[held]] = chances[held]
-    kept = probability > judge.likely
+    half = scene.voxel_size / 2
+    seen = ((atoms.positions > -half) & (atoms.positions < far + half)).all(axis=1)
+    kept = (probability > judge.likely) & seen
     new = ~held & inside & (chances > judge.likely) & grow
     # What was dropped just now is empty as well; what would grow but may not is counted as hidden.
     empty = inside & ~new & ~(held & kept[sites.atom])

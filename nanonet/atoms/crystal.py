@@ -90,6 +90,11 @@ class Crystal:
         return len(self.elements) > 1 and not self.of_ions
 
     @property
+    def rotations(self) -> Literal["D6", "O"]:
+        """Point group of the rotations that bring its lattice onto itself."""
+        return "D6" if self.structure == "hcp" else "O"
+
+    @property
     def _prototype(self) -> _Prototype:
         return _PROTOTYPES[self.structure]
 

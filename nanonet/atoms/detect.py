@@ -17,7 +17,7 @@ from nanonet.atoms.existence import chance_of_noise, score_of
 from nanonet.atoms.fit import fit, typical_spread
 from nanonet.atoms.gaussian_atoms import GaussianAtoms, draw
 from nanonet.atoms.grains import fit_grains
-from nanonet.atoms.noise import coverage, half_map_noise, particle_mask, spectrum
+from nanonet.atoms.noise import coverage, half_map_noise, particle_mask, softened, spectrum
 from nanonet.atoms.scene import Peaks, Scene, template_width
 from nanonet.atoms.search import (
     false_discovery_rates,
@@ -42,7 +42,7 @@ _EMPTY = 1e-4
 _PATCH = 4.0
 """U of what is no atom, over the median of all."""
 _AROUND_ATOMS = 0.6
-"""U [Å²] of Gaussians that are above a third of their peak within 1.2 Å: what counts as about the atoms."""
+"""U [Å²] of Gaussians by which what is about the atoms counts: at 1.2 Å a third of their middle."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +97,11 @@ def detect(volume: Volume, crystal: Crystal, settings: Detection = Detection()) 
         found = completed(judge, atoms, grains)
     if found is None:
         found = _alone(scene, atoms, u_iso, where, settings.rate)
+    if not len(found.fit.atoms):
+        raise InputError(
+            "the map shows no atoms: none is left after those that noise explains are removed; are its atoms "
+            "bright, and is the voxel size right?"
+        )
     shift = corner * volume.voxel_size
     moved = replace(found.fit.atoms, positions=found.fit.atoms.positions + shift)
     whole = replace(whole, noise=scene.noise)
@@ -179,7 +184,8 @@ def scene_of(volume: Volume) -> tuple[Scene, Bool[np.ndarray, "z y x"]]:
     if volume.half_maps is not None:
         noise = half_map_noise(*volume.half_maps, density, volume.voxel_size, coverage=measured)
     else:
-        noise = spectrum(density, volume.voxel_size, outside if shown else None, measured)
+        window = softened(outside, volume.voxel_size) if shown else None
+        noise = spectrum(density, volume.voxel_size, window, measured)
     level = float(np.median(density[outside])) if outside.any() else float(np.median(density))
     scene = Scene(density=density - level, voxel_size=volume.voxel_size, noise=noise, noise_shown=shown)
     return scene, away < _AROUND
@@ -207,8 +213,8 @@ def _distances(inside: Bool[np.ndarray, "z y x"], voxel_size: float) -> Float[np
 def _with_residual(scene: Scene, atoms: GaussianAtoms) -> Scene:
     """Return the scene with noise of at least what is left about the atoms; of just that if none was seen."""
     even = replace(atoms, weights=np.ones(len(atoms)), u_iso=np.full(len(atoms), _AROUND_ATOMS))
-    near = draw(even, scene.grid.shape, scene.voxel_size) > 0.3 * even.peaks[:1].max(initial=0.0)
-    left = spectrum(scene.residual(atoms), scene.voxel_size, near, scene.noise.coverage)
+    near = draw(even, scene.grid.shape, scene.voxel_size) / even.peaks[0]
+    left = spectrum(scene.residual(atoms), scene.voxel_size, np.minimum(near, 1), scene.noise.coverage)
     return replace(scene, noise=scene.noise.with_at_least(left) if scene.noise_shown else left)
 
 

@@ -50,9 +50,9 @@ def u_tensors(scene: Scene, found: Fit) -> Float[np.ndarray, "n 3 3"]:
     """Return U of each atom [Å²] in the axes of the map.
 
     One Newton step from the isotropic fit gives the five traceless parts, with variance 15 / (2 a² ∂²K/∂s²).
-    Noise makes any atom look anisotropic. How anisotropic the atoms are in truth is what the parts of all of
-    them scatter by beyond the noise, and each is drawn to 0 by as much as its noise has in its variance
-    (James and Stein, 1961; Efron and Morris, 1973).
+    Noise makes any atom look anisotropic. How unlike the atoms are in truth is what the parts of all of
+    them scatter by beyond the noise, and each is drawn to the mean of all by as much as its noise has in its
+    variance (James and Stein, 1961; Efron and Morris, 1973).
     """
     atoms = found.atoms
     slopes = read_second(scene.weighed(scene.residual(atoms)), atoms, scene.voxel_size)
@@ -63,9 +63,11 @@ def u_tensors(scene: Scene, found: Fit) -> Float[np.ndarray, "n 3 3"]:
     noise = variance / atoms.u_iso**2
     # Weighted by what each atom tells, so that faint ones do not hide the true scatter.
     weight = 1 / (noise + np.median(noise)) ** 2
-    true = float((weight * ((relative**2).mean(axis=1) - noise)).sum() / weight.sum())
+    mean = weight @ relative / weight.sum()
+    unlike = relative - mean
+    true = float((weight * ((unlike**2).mean(axis=1) - noise)).sum() / weight.sum())
     share = max(true, 0.0) / (max(true, 0.0) + noise)
-    part = np.einsum("nm,mij->nij", relative * share[:, None], _TRACELESS)
+    part = np.einsum("nm,mij->nij", mean + unlike * share[:, None], _TRACELESS)
     lowest = np.linalg.eigvalsh(part)[:, 0]
     part *= np.minimum(1.0, _MOST / np.maximum(-lowest, 1e-9))[:, None, None]
     return np.asarray(atoms.u_iso[:, None, None] * (np.eye(3) + part))

@@ -16,7 +16,8 @@ from nanonet.atoms.grains import fit_grains
 
 _CLEAR = 0.98
 """Share of coinciding atoms above which no other pose is tried."""
-_VOTES = 4
+_VOTES = 12
+"""Shifts that are refined: the true one need not have the most votes, where it lies between cells."""
 _REACH = 1.6
 """Bond lengths from the shift of the middles within which shifts are sought."""
 _CELL = 0.12
@@ -72,7 +73,7 @@ def _rotations(
     one, other = fit_grains(moving, crystal), fit_grains(fixed, crystal)
     if not one or not other:
         return
-    for symmetry in Rotation.create_group("D6" if crystal.structure == "hcp" else "O"):
+    for symmetry in Rotation.create_group(crystal.rotations):
         for grain in other:
             yield grain.rotation @ symmetry.as_matrix() @ one[0].rotation.T
 

@@ -11,12 +11,13 @@ from scipy.stats import norm
 
 from nanonet.atoms.crystal import Crystal
 from nanonet.atoms.detected import Detected
-from nanonet.atoms.form_factor import form_factor
 from nanonet.atoms.lattice import LatticeFit
 
 _ROUNDS = 300
 _WIDEST = 0.3
 """Of a mean weight: how much atoms of one element and equal surroundings may scatter beyond the noise."""
+_POWERS = (0.7, 1.7)
+"""Of the atomic number, that weights begin with: in potentials and in HAADF."""
 _LEAST_RATIO = 1.1
 """Of the weights of two elements that a fit begins with."""
 
@@ -67,12 +68,11 @@ def with_lighter_sites_told(detected: Detected, crystal: Crystal) -> Detected:
 
 
 def _turned(grain: LatticeFit, detected: Detected, crystal: Crystal) -> LatticeFit:
-    from ase.data import atomic_numbers
-
     weights, kind = detected.fit.atoms.weights[grain.on], crystal.species(grain.nodes[grain.on])
     if not 0 < kind.sum() < len(kind):
         return grain
-    first_is_heavier = atomic_numbers[crystal.elements[0]] > atomic_numbers[crystal.elements[1]]
+    first, second = _numbers(crystal.elements)
+    first_is_heavier = first > second
     first_is_brighter = weights[kind == 0].mean() > weights[kind == 1].mean()
     if first_is_heavier == first_is_brighter:
         return grain
@@ -94,21 +94,35 @@ def _by_weight(
 ) -> tuple[Float[np.ndarray, "n e"], bool]:
     """Return the chance of each element by integrated intensity, and whether there are several at all.
 
-    A mixture of normal distributions whose means are free but rise with the form factors at k = 0 (the
-    integral of an atom's potential), of one relative width beyond each atom's own error (expectation
-    maximisation).
+    A mixture of normal distributions whose means are free but rise with the atomic number, of one relative
+    width beyond each atom's own error (expectation maximisation). That heavier atoms are brighter is so in
+    HAADF, and of the potential in waves shorter than the bonds, which are those that tell atoms apart; its
+    integral (k = 0) may differ: that of copper is below aluminium's.
     """
-    factor = np.array([float(form_factor(symbol, np.zeros(1))[0]) for symbol in symbols])
-    order = np.argsort(factor)
+    numbers = _numbers(symbols)
+    order = np.argsort(numbers)
     one, _ = _mixture(weights, errors, np.ones(1))
-    ratio = np.sort(factor) / factor.mean()
-    ratio = np.maximum(ratio, ratio[0] * _LEAST_RATIO ** np.arange(len(ratio)))
-    several, chances = _mixture(weights, errors, ratio)
+    several, chances = max(
+        (_mixture(weights, errors, _ratios(numbers[order] ** power)) for power in _POWERS),
+        key=lambda found: found[0],
+    )
     free = 2 * (len(symbols) - 1)
     told = 2 * (several - one) > free * np.log(max(len(weights), 2))
     found = np.empty_like(chances)
     found[:, order] = chances
     return found, bool(told)
+
+
+def _numbers(symbols: tuple[str, ...]) -> Float[np.ndarray, " e"]:
+    from ase.data import atomic_numbers
+
+    return np.array([float(atomic_numbers[symbol]) for symbol in symbols])
+
+
+def _ratios(bright: Float[np.ndarray, " e"]) -> Float[np.ndarray, " e"]:
+    """Return rising weights over their mean, apart enough to begin with."""
+    ratio = bright / bright.mean()
+    return np.asarray(np.maximum(ratio, ratio[0] * _LEAST_RATIO ** np.arange(len(ratio))))
 
 
 def _mixture(

@@ -75,7 +75,7 @@ class Disorientation:
 
 def disorientation(one: LatticeFit, other: LatticeFit) -> Disorientation:
     """Return how another grain is turned against one, the smallest of the symmetrically equal rotations."""
-    group = Rotation.create_group("D6" if one.crystal.structure == "hcp" else "O")
+    group = Rotation.create_group(one.crystal.rotations)
     turn = Rotation.from_matrix(one.rotation.T @ other.rotation)
     equal = [turn * symmetry for symmetry in group]
     best = min(equal, key=lambda rotation: float(rotation.magnitude()))

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import breadth_first_order
 from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
 
 from nanonet.atoms.crystal import Crystal
 
@@ -36,8 +37,8 @@ class LatticeFit:
         (n, 3) whole numbers; of atoms that are not ``on`` the lattice without meaning.
     crystal
         What it is a lattice of.
-    errors
-        Standard deviations of ``vectors`` [Å].
+    covariance
+        (3, 3, 3) of the ``vectors``' x, of their y and of their z [Å²], which are independent.
     """
 
     origin: Float[np.ndarray, " 3"]
@@ -45,7 +46,7 @@ class LatticeFit:
     nodes: Int[np.ndarray, "n 3"]
     on: Bool[np.ndarray, " n"]
     crystal: Crystal
-    errors: Float[np.ndarray, "3 3"]
+    covariance: Float[np.ndarray, "3 3 3"]
 
     @property
     def lattice_constant(self) -> float:
@@ -54,9 +55,11 @@ class LatticeFit:
 
     @property
     def lattice_constant_error(self) -> float:
-        """Standard deviation of the lattice constant [Å]."""
-        length = np.linalg.norm(self.crystal.primitive, axis=1).mean()
-        return float(np.sqrt((self.errors**2).mean()) / length)
+        """Standard deviation of the lattice constant [Å]: δa / a = tr(V⁻¹ δV) / 3."""
+        slopes = np.linalg.inv(self.vectors)
+        return float(
+            self.lattice_constant / 3 * np.sqrt(np.einsum("ci,cij,cj->", slopes, self.covariance, slopes))
+        )
 
     @property
     def bond_length(self) -> float:
@@ -121,13 +124,19 @@ def fit_lattice(
         return None
     if near is None:
         template = crystal.steps @ crystal.primitive * crystal.lattice_constant
-        rotation = _best_rotation(bonds, template, np.random.default_rng(seed))
+        rotation = _nearest_to_axes(_best_rotation(bonds, template, np.random.default_rng(seed)), crystal)
     else:
         rotation = near.rotation
     vectors = _refined(bonds.vectors, rotation, crystal)
     if vectors is None:
         return None
     return _on_positions(positions, bonds, vectors, crystal)
+
+
+def _nearest_to_axes(rotation: Float[np.ndarray, "3 3"], crystal: Crystal) -> Float[np.ndarray, "3 3"]:
+    """Return, of the rotations that the crystal's symmetry makes equal, the smallest: axes as in the map."""
+    equal = rotation @ Rotation.create_group(crystal.rotations).as_matrix()
+    return np.asarray(equal[np.trace(equal, axis1=1, axis2=2).argmax()])
 
 
 @dataclass(frozen=True)
@@ -235,15 +244,15 @@ def _on_positions(
             return None
     left = positions[fitted] - origin - nodes[fitted] @ vectors
     design = np.column_stack([np.ones(int(fitted.sum())), nodes[fitted]])
-    spread = np.sqrt(np.diag(np.linalg.inv(design.T @ design)))[1:]
-    deviation = np.sqrt((left**2).sum(axis=0) / max(len(left) - 4, 1))
+    spread = np.linalg.inv(design.T @ design)[1:, 1:]
+    variance = (left**2).sum(axis=0) / max(len(left) - 4, 1)
     return LatticeFit(
         origin=origin,
         vectors=vectors,
         nodes=nodes,
         on=_one_each(nodes, fitted, positions - origin - nodes @ vectors),
         crystal=crystal,
-        errors=spread[:, None] * deviation,
+        covariance=variance[:, None, None] * spread,
     )
 
 

@@ -12,6 +12,8 @@ from nanonet.atoms.scene import Scene
 RADIUS = 0.4
 """Of an atom, over the nearest atoms' distance: that of voxels that are fitted."""
 _LEAST = 10
+_MOST = 4.0
+"""Å²: what is broader is no atom."""
 
 
 def log_fit(
@@ -21,7 +23,7 @@ def log_fit(
 
     Within ``radius`` [Å] of each, ln I = ln I₀ - ½ rᵀ U⁻¹ r is solved by least squares with weights I; voxels
     of I ≤ 0 are left out (Wietfeldt et al., 2024). U is the variance σ², which the paper's text calls so in
-    one place and its root in another. NaN where too few voxels are left or the fit is no peak.
+    one place and its root in another. NaN where too few voxels are left or the fit is no peak of an atom.
     """
     half = int(np.ceil(radius / voxel_size))
     steps = np.indices((2 * half + 1,) * 3).reshape(3, -1).T - half
@@ -39,8 +41,8 @@ def log_fit(
     rows = np.stack([np.ones_like(x), -x * x / 2, -y * y / 2, -z * z / 2, -x * y, -x * z, -y * z], axis=-1)
     parts = _solved(rows, logarithm, weight)[:, [1, 4, 5, 4, 2, 6, 5, 6, 3]].reshape(-1, 3, 3)
     few = (weight > 0).sum(axis=1) < _LEAST
-    u_iso = np.where(few | (inverse <= 0), np.nan, 1 / np.where(inverse > 0, inverse, 1.0))
-    sound = ~few & (np.linalg.eigvalsh(np.nan_to_num(parts))[:, 0] > 1e-6)
+    u_iso = np.where(few | (inverse < 1 / _MOST), np.nan, 1 / np.maximum(inverse, 1 / _MOST))
+    sound = ~few & (np.linalg.eigvalsh(np.nan_to_num(parts))[:, 0] > 1 / _MOST)
     tensors = np.full(parts.shape, np.nan)
     tensors[sound] = np.linalg.inv(parts[sound])
     unknown = np.full(len(u_iso), np.nan)

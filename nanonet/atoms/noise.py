@@ -103,21 +103,21 @@ class Grid:
 def spectrum(
     density: Float[np.ndarray, "z y x"],
     voxel_size: float,
-    where: Bool[np.ndarray, "z y x"] | None = None,
+    window: Float[np.ndarray, "z y x"] | None = None,
     coverage: Coverage = EVERYWHERE,
 ) -> NoiseSpectrum:
     """Return the power spectrum of a map, where it is noise only.
 
     Parameters
     ----------
-    where
-        The voxels that count, all without it; their edge is softened, so that it adds no waves.
+    window
+        How much each voxel counts, all alike without it; without steps, so that it adds no waves.
     coverage
         The directions that were measured.
     """
     shape = (density.shape[0], density.shape[1], density.shape[2])
     grid = Grid(shape=shape, voxel_size=voxel_size, margin=0.0)
-    window = np.ones(shape, np.float32) if where is None else _softened(where, voxel_size)
+    window = np.ones(shape, np.float32) if window is None else window
     mean = float((density * window).sum() / window.sum())
     power = np.abs(grid.transform((density - mean) * window)) ** 2
     power *= voxel_size**3 / float((window**2).sum())
@@ -155,7 +155,8 @@ def _banded(frequency: np.ndarray, power: np.ndarray, nyquist: float) -> NoiseSp
     return NoiseSpectrum(frequency=frequency, power=np.maximum(power, _EMPTY * level), highest=highest)
 
 
-def _softened(where: Bool[np.ndarray, "z y x"], voxel_size: float) -> Float[np.ndarray, "z y x"]:
+def softened(where: Bool[np.ndarray, "z y x"], voxel_size: float) -> Float[np.ndarray, "z y x"]:
+    """Return a window of a region wider than a few Å that falls to 0 within its edge."""
     soft = ndimage.gaussian_filter(where.astype(np.float32), 1.0 / voxel_size, mode="nearest")
     return np.asarray(np.where(where, np.clip(2 * soft - 1, 0, 1), 0).astype(np.float32))
 
@@ -165,7 +166,6 @@ def half_map_noise(
     second: Float[np.ndarray, "z y x"],
     density: Float[np.ndarray, "z y x"],
     voxel_size: float,
-    where: Bool[np.ndarray, "z y x"] | None = None,
     coverage: Coverage = EVERYWHERE,
 ) -> NoiseSpectrum:
     """Return the noise of a map by what its two independent halves differ in.
@@ -174,7 +174,7 @@ def half_map_noise(
     """
     mean = (first + second) / 2
     scale = float((density * mean).sum() / max(float((mean**2).sum()), 1e-30))
-    return spectrum((first - second) * (scale / 2), voxel_size, where, coverage)
+    return spectrum((first - second) * (scale / 2), voxel_size, coverage=coverage)
 
 
 def particle_mask(density: Float[np.ndarray, "z y x"], voxel_size: float) -> Bool[np.ndarray, "z y x"]:

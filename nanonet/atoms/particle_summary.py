@@ -85,6 +85,16 @@ GRAIN_COLUMNS = (
     Column(name="atoms", unit="", meaning="atoms on its lattice"),
     Column(name="lattice_constant_angstrom", unit="Å", meaning="edge of a cube of the fitted cell's volume"),
     Column(name="sigma_lattice_constant_angstrom", unit="Å", meaning="its standard deviation"),
+    *(
+        Column(
+            name=f"{edge}_{axis}",
+            unit="",
+            meaning=f"{axis} of the crystal's cubic axis {edge}, a unit vector in the map's axes; of equal "
+            "choices that nearest to these",
+        )
+        for edge in "abc"
+        for axis in "xyz"
+    ),
     Column(
         name="disorientation_degrees",
         unit="°",
@@ -113,7 +123,15 @@ def grain_table(detected: Detected) -> GrainTable:
         size = (grain.lattice_constant, grain.lattice_constant_error)
         cubic = grain.crystal.structure != "hcp"
         rows.append(
-            (number, int(grain.on.sum()), *size, turn.angle, *axis, number > 0 and cubic and turn.is_twin)
+            (
+                number,
+                int(grain.on.sum()),
+                *size,
+                *grain.rotation.T.ravel(),
+                turn.angle,
+                *axis,
+                number > 0 and cubic and turn.is_twin,
+            )
         )
     data = pd.DataFrame(rows, columns=[column.name for column in GRAIN_COLUMNS])
     return GrainTable(data=data, columns=GRAIN_COLUMNS)

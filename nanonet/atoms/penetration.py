@@ -28,6 +28,8 @@ _SURFACE = 0.8
 _FEW = 12
 _DRAWS = 200
 _GRID = 200
+_SAME = 1e-9
+"""Of a value, by which values that are one differ in rounding."""
 _DOUBT = 0.05
 
 
@@ -111,7 +113,8 @@ def penetration(
     likely, step = tried[squares[0] <= limit], float(tried[1] - tried[0])
     whole = float(((y - y.mean()) ** 2).sum())
     ratio = (whole - left) / 2 / max(left / (len(d) - 3), 1e-300)
-    p_value = float(fisher.sf(ratio, 2, len(d) - 3))
+    same = np.ptp(y) <= _SAME * np.abs(y).max()
+    p_value = 1.0 if same else float(fisher.sf(ratio, 2, len(d) - 3))
     if p_value > _DOUBT:
         error = 1.645 * float(y.std()) / np.sqrt(len(y))
         mean, unknown = float(y.mean()), (np.nan, np.nan)

@@ -142,6 +142,8 @@ def _gaussians(
     apart = cKDTree(positions).query(positions, k=2)[0][:, 1] if len(positions) > 1 else np.array([2.5])
     radius = RADIUS * float(np.median(apart))
     peaks, u = log_fit(density, positions, voxel_size, radius)
+    if not np.isfinite(u.u_iso).any():
+        raise InputError("the map shows no atoms: nothing in it falls off as an atom does; are they bright?")
     usual = float(np.nanmedian(u.u_iso))
     u_iso = np.clip(np.nan_to_num(u.u_iso, nan=usual), 0.02, 2.0)
     return GaussianAtoms(positions=positions, weights=peaks * (2 * np.pi * u_iso) ** 1.5, u_iso=u_iso)

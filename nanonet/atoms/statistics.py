@@ -19,7 +19,7 @@ from nanonet.atoms.fit import Fit
 from nanonet.atoms.grains import grain_of
 from nanonet.atoms.penetration import depths
 from nanonet.atoms.scene import Scene
-from nanonet.atoms.strain import grain_strains
+from nanonet.atoms.strain import grain_strains, strain_errors
 from nanonet.records import AtomTable, Column
 
 _WITHOUT_LATTICE = 1.35
@@ -37,7 +37,11 @@ def _columns() -> tuple[Column, ...]:
         for axis in _ROWS
     ]
     strains = [
-        (f"{prefix}strain_{name}", "", f"strain {name} in the crystal's cubic axes, relative to the {what}")
+        (
+            f"{prefix}strain_{name}",
+            "",
+            f"strain {name} in its grain's cubic axes (grains.csv), relative to the {what}",
+        )
         for prefix, what in (("", "fitted lattice"), ("bulk_", "bulk crystal"))
         for name, _, _ in _TENSOR
     ]
@@ -92,6 +96,11 @@ def _columns() -> tuple[Column, ...]:
         ("grain", "", "number of that lattice in grains.csv, the largest first; -1 of none"),
         ("radial_strain", "", "strain along the line from the middle, relative to the fitted lattice"),
         ("bulk_radial_strain", "", "the same relative to the bulk crystal"),
+        (
+            "sigma_strain",
+            "",
+            "standard deviation of a normal strain, as strain_xx, by the errors of the positions",
+        ),
     ]
     listed = [
         *places,
@@ -215,4 +224,7 @@ def _strains(detected: Detected, crystal: Crystal, near: Coordination) -> Mappin
         strain, along = grain_strains(positions, detected.grains, near, lattice_constant=edge)
         found |= {f"{prefix}radial_strain": along}
         found |= {f"{prefix}strain_{name}": strain[:, i, j] for name, i, j in _TENSOR}
-    return found
+    errors = np.full(len(positions), np.nan)
+    for grain in detected.grains:
+        errors[grain.on] = strain_errors(detected.fit.position_errors, grain, near)[grain.on]
+    return found | {"sigma_strain": errors}

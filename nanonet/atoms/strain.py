@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from nanonet.atoms.coordination import Coordination
 from nanonet.atoms.lattice import LatticeFit
@@ -37,18 +37,13 @@ def strain_tensors(
     vectors = lattice.vectors
     if lattice_constant is not None:
         vectors = lattice.crystal.primitive * lattice_constant @ lattice.rotation.T
-    both = np.concatenate([near.pairs, near.pairs[:, ::-1]])
-    both = both[lattice.on[both].all(axis=1)]
+    count = len(positions)
+    both = _bonds(lattice, near)
     ideal = (lattice.nodes[both[:, 1]] - lattice.nodes[both[:, 0]]) @ vectors
     real = positions[both[:, 1]] - positions[both[:, 0]]
-    count = len(positions)
-    square, cross, number = np.zeros((count, 3, 3)), np.zeros((count, 3, 3)), np.zeros(count)
-    np.add.at(square, both[:, 0], ideal[:, :, None] * ideal[:, None, :])
+    square, good = _squares(both, ideal, count)
+    cross = np.zeros((count, 3, 3))
     np.add.at(cross, both[:, 0], real[:, :, None] * ideal[:, None, :])
-    np.add.at(number, both[:, 0], 1)
-    good = number >= _LEAST
-    flat = np.linalg.eigvalsh(square)
-    good &= flat[:, 0] > 0.05 * np.maximum(flat[:, 2], 1e-12)
     found = np.full((count, 3, 3), np.nan)
     deformation = cross[good] @ np.linalg.inv(square[good])
     _, stretch, right = np.linalg.svd(deformation)
@@ -57,6 +52,50 @@ def strain_tensors(
     axes = lattice.rotation
     found[good] = axes.T @ (stretched - np.eye(3)) @ axes
     return found
+
+
+def _bonds(lattice: LatticeFit, near: Coordination) -> Int[np.ndarray, "b 2"]:
+    """Return the pairs of neighbours on the lattice, both ways round."""
+    both = np.concatenate([near.pairs, near.pairs[:, ::-1]])
+    return np.asarray(both[lattice.on[both].all(axis=1)])
+
+
+def _squares(
+    both: Int[np.ndarray, "b 2"], ideal: Float[np.ndarray, "b 3"], count: int
+) -> tuple[Float[np.ndarray, "n 3 3"], Bool[np.ndarray, " n"]]:
+    """Return Σ R Rᵀ over the bonds of each atom, and whether they fix a tensor."""
+    square = np.zeros((count, 3, 3))
+    np.add.at(square, both[:, 0], ideal[:, :, None] * ideal[:, None, :])
+    flat = np.linalg.eigvalsh(square)
+    enough = np.bincount(both[:, 0], minlength=count) >= _LEAST
+    return square, enough & (flat[:, 0] > 0.05 * np.maximum(flat[:, 2], 1e-12))
+
+
+def strain_errors(
+    errors: Float[np.ndarray, "n 3"], lattice: LatticeFit, near: Coordination
+) -> Float[np.ndarray, " n"]:
+    """Return the standard deviation of a normal strain, the mean over directions, by errors of positions.
+
+    F = Σ_j (r_j - r_i) c_jᵀ with c_j = (Σ R Rᵀ)⁻¹ R_j: its variance is that of the neighbours times c_j², and
+    that of the atom itself times (Σ c_j)², which is 0 where neighbours are on all sides.
+
+    Parameters
+    ----------
+    errors
+        Standard deviations of x, y, z [Å], taken as independent.
+    """
+    count, both = len(errors), _bonds(lattice, near)
+    ideal = (lattice.nodes[both[:, 1]] - lattice.nodes[both[:, 0]]) @ lattice.vectors
+    square, good = _squares(both, ideal, count)
+    inverse = np.zeros((count, 3, 3))
+    inverse[good] = np.linalg.inv(square[good])
+    share = np.einsum("bij,bj->bi", inverse[both[:, 0]], ideal)
+    variance = (errors**2).mean(axis=1)
+    of_others, whole = np.zeros(count), np.zeros((count, 3))
+    np.add.at(of_others, both[:, 0], variance[both[:, 1]] * (share**2).mean(axis=1))
+    np.add.at(whole, both[:, 0], share)
+    found = np.sqrt(of_others + variance * (whole**2).mean(axis=1))
+    return np.asarray(np.where(good, found, np.nan))
 
 
 def grain_strains(

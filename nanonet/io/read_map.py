@@ -9,6 +9,7 @@ import numpy as np
 
 from nanonet.io.errors import reading
 from nanonet.io.read import LazyFrames, read_series
+from nanonet.io.readers.mrc import SECTIONS
 from nanonet.records import InputError, Series, Volume
 
 _SAME = 0.01
@@ -23,7 +24,7 @@ def read_map(input: str | Path, *, pixel_size: float | None = None) -> Series:  
     input
         One file: mrc, tif, npy, emd, hspy, dm3, dm4.
     pixel_size
-        Edge of a voxel [Å]; None takes it from the file.
+        Edge of a voxel [Å]; None takes it from the file. A file that says otherwise is noted.
 
     Raises
     ------
@@ -39,10 +40,14 @@ def read_map(input: str | Path, *, pixel_size: float | None = None) -> Series:  
         shape = " x ".join(str(n) for n in stack.shape[1:])
         raise InputError(f"{series.name} is a 2D image of {shape} pixels: atoms need a 3D map")
     resampled = isinstance(stack.frames, LazyFrames) and stack.frames.grid is not None
-    step = _z_step(Path(str(stack.path))) if pixel_size is None else None
-    if resampled or (step is not None and stack.pixel_size is not None and _differ(step, stack.pixel_size)):
+    step = _z_step(Path(str(stack.path)))
+    odd = step is not None and stack.pixel_size is not None and _differ(step, stack.pixel_size)
+    if resampled or (odd and pixel_size is None):
         raise InputError(f"{series.name} has voxels that are not cubic: resample it first")
-    return Series(name=series.name, stacks=(replace(stack, notes=()),))
+    notes = [note for note in stack.notes if SECTIONS not in note]
+    if odd and not notes:
+        notes.append(f"the file says that sections are {step:g} Å apart: taken as {pixel_size:g} Å, as given")
+    return Series(name=series.name, stacks=(replace(stack, notes=tuple(notes)),))
 
 
 def _differ(one: float, other: float) -> bool:

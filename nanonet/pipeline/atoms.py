@@ -141,6 +141,10 @@ class Atoms:
             writers=(partial(write_models, statistics, detected), partial(write_maps, detected)),
         )
 
+    def write_model(self, detected: Detected, folder: Path) -> None:
+        """Write the atoms of a map, with what they are like, into a folder that is there."""
+        write_models(atom_statistics(detected, self.crystal, self.displacements), detected, folder)
+
     def _compared(self, detected: Detected) -> Conclusion:
         """Return what comparisons with earlier models add."""
         if not self.compare:

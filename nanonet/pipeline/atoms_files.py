@@ -41,7 +41,10 @@ _PERCENT = (
 
 
 def write_models(statistics: AtomStatistics, detected: Detected, folder: Path) -> None:
-    """Write atoms.extxyz with all statistics, atoms.pdb with B and U, pdb/ with others in place of B."""
+    """Write atoms.extxyz with all statistics, atoms.pdb with B and U, pdb/ with others in place of B.
+
+    The files of pdb/ hold the atoms whose statistic is known.
+    """
     model = _model(statistics, detected)
     data = statistics.table.data
     write_extxyz(folder / "atoms.extxyz", model, statistics.table)
@@ -51,8 +54,9 @@ def write_models(statistics: AtomStatistics, detected: Detected, folder: Path) -
     (folder / "pdb").mkdir(exist_ok=True)
     for name in _IN_B_COLUMN:
         values = data[name].to_numpy(dtype=float) * (100 if name in _PERCENT else 1)
-        if np.isfinite(values).any():
-            write_pdb(folder / "pdb" / f"{name}.pdb", model, values)
+        known = np.isfinite(values)
+        if known.any():
+            write_pdb(folder / "pdb" / f"{name}.pdb", model[known], values[known])
 
 
 def write_maps(detected: Detected, folder: Path) -> None:

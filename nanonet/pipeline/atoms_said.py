@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
+from scipy.spatial import cKDTree
+from scipy.stats import skew
 
 from nanonet.atoms.crystal import Crystal
 from nanonet.atoms.detected import Detected
@@ -15,6 +17,9 @@ _NINETY = 1.645
 """Standard deviations on either side of a 90 % interval."""
 _FEW = 20
 _LONE = 0.1
+_EMPTY = 0.05
+_DARK = -0.3
+"""Skewness of the denoised map below which its spots are dark."""
 
 
 def atom_estimates(found: AtomStatistics, detected: Detected, crystal: Crystal) -> tuple[Estimate, ...]:
@@ -109,6 +114,19 @@ def atom_warnings(found: AtomStatistics, detected: Detected, crystal: Crystal) -
             said.append(f"{len(detected.grains)} grains of {sizes} atoms: grains.csv says how they lie")
     if crystal.is_alloy and not elements(detected, crystal).told:
         said.append("the intensities do not tell the elements apart: believe no atom's element")
+    if float(skew(detected.denoised, axis=None)) < _DARK:
+        said.append("the map has dark spots rather than bright ones: is its contrast inverted?")
+    cut = _at_faces(detected, crystal)
+    if cut:
+        said.append(
+            f"{cut} atoms lie on the faces of the map: the particle goes on beyond them, so that it is "
+            "larger, and atoms there have more neighbours and are deeper, than is said"
+        )
+    if crystal.is_alloy and (empty := _empty_inside(detected)) > _EMPTY * count:
+        said.append(
+            f"{empty} sites inside of the particle seem empty: the lighter element may be too faint to be "
+            "seen, and its number too small"
+        )
     few = float((found.near.number < found.bulk / 4).mean())
     if few > _LONE:
         said.append(
@@ -117,3 +135,20 @@ def atom_warnings(found: AtomStatistics, detected: Detected, crystal: Crystal) -
     if count < _FEW:
         said.append(f"only {count} atoms were found")
     return tuple(said)
+
+
+def _at_faces(detected: Detected, crystal: Crystal) -> int:
+    """Return the number of atoms within half a bond of a face of the map."""
+    positions, scene = detected.fit.atoms.positions, detected.scene
+    far = (np.array(scene.density.shape)[::-1] - 1) * scene.voxel_size
+    near = np.minimum(positions, far - positions).min(axis=1) < crystal.bond_length / 2
+    return int(near.sum())
+
+
+def _empty_inside(detected: Detected) -> int:
+    """Return the number of empty sites that have at least half of the bulk's neighbours."""
+    if detected.lattice is None or not len(detected.hidden):
+        return 0
+    tree = cKDTree(detected.fit.atoms.positions)
+    near = tree.query_ball_point(detected.hidden, detected.lattice.cutoff, return_length=True)
+    return int((near >= detected.lattice.crystal.bulk_coordination / 2).sum())

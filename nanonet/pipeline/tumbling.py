@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from nanonet.atoms.compare import compare, model_of
+from nanonet.atoms.detected import Detected
 from nanonet.atoms.off_lattice import OffLattice, displacements, off_lattice
 from nanonet.io.writers.volumes import write_mrc
 from nanonet.pipeline.atoms import Atoms
@@ -111,6 +112,11 @@ class Tumbling:
         rng = np.random.default_rng(0)
         return off_lattice(sets[0], sets[1], self.atoms.crystal.bond_length, rng)
 
+    def _write_part(self, volume: Volume, detected: Detected, name: str, folder: Path) -> None:
+        _write_map(volume, name, folder)
+        (folder / name).mkdir(exist_ok=True)
+        self.atoms.write_model(detected, folder / name)
+
     def _in_time(self, boxes: Boxes, solved: Solved) -> Conclusion:
         """Return what the maps of the parts of the movie add: each compared with the last."""
         if self.parts == 1:
@@ -127,8 +133,8 @@ class Tumbling:
             estimates=comparison_estimates(*tables),
             figures=comparison_figures(tables[1]),
             writers=tuple(
-                partial(_write_map, volume, f"part_{number}")
-                for number, volume in enumerate(volumes, start=1)
+                partial(self._write_part, volume, one, f"part_{number}")
+                for number, (volume, one) in enumerate(zip(volumes, found, strict=True), start=1)
             ),
         )
 

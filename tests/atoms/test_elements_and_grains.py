@@ -32,6 +32,34 @@ def test_an_alloy_is_told_apart_with_honest_probabilities(particle) -> None:
         assert told.probability.mean() == pytest.approx(correct.mean(), abs=0.07)
 
 
+@pytest.mark.parametrize(("formula", "faint"), [("CuAl", 0.28), ("NiCu", 0.7), ("PtNi", 0.4)])
+def test_the_heavier_element_is_the_brighter_one(particle, formula: str, faint: float) -> None:
+    rng = np.random.default_rng(0)
+    heavy = rng.random(len(particle.atoms)) < 0.5
+    mixed = replace(particle, atoms=replace(particle.atoms, weights=np.where(heavy, 100.0, 100.0 * faint)))
+    crystal = crystal_of(formula, "fcc", 3.92)
+    brighter = {"CuAl": "Cu", "NiCu": "Cu", "PtNi": "Pt"}[formula]
+    found = detect(mixed.map(3.0), crystal)
+    _, nearest = cKDTree(particle.atoms.positions).query(found.fit.atoms.positions)
+    correct = (np.array(elements(found, crystal).symbols) == brighter) == heavy[nearest]
+    assert correct.mean() > 0.95
+
+
+@pytest.mark.parametrize(("symbol", "structure", "edge"), [("Pb", "fcc", 4.95), ("Ce", "fcc", 5.41)])
+def test_atoms_far_apart_are_found(particle, symbol: str, structure: str, edge: float) -> None:
+    crystal = crystal_of(symbol, structure, edge)
+    grid = np.stack(np.meshgrid(*[np.arange(-6, 7)] * 3), axis=-1).reshape(-1, 3)
+    sites = grid @ crystal.primitive * edge
+    sites = sites[np.linalg.norm(sites, axis=1) < 9.0] @ TURN.T + 12.2
+    atoms = GaussianAtoms(
+        positions=sites, weights=np.full(len(sites), 100.0), u_iso=np.full(len(sites), 0.16)
+    )
+    found = detect(replace(particle, atoms=atoms).map(8.0), crystal)
+    off, _ = cKDTree(sites).query(found.fit.atoms.positions)
+    assert len(off) == len(sites)
+    assert off.max() < 0.4
+
+
 def test_one_kind_of_atom_is_no_alloy(particle) -> None:
     crystal = crystal_of("PtNi", "fcc", 3.92)
     assert not elements(detect(particle.map(15.0), crystal), crystal).told

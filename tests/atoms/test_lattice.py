@@ -8,7 +8,7 @@ from nanonet.atoms.coordination import coordination
 from nanonet.atoms.crystal import Crystal, crystal_of
 from nanonet.atoms.grains import disorientation, fit_grains
 from nanonet.atoms.lattice import fit_lattice
-from nanonet.atoms.strain import grain_strains, radial, strain_tensors
+from nanonet.atoms.strain import grain_strains, radial, strain_errors, strain_tensors
 from nanonet.records import InputError
 
 CRYSTALS = {
@@ -79,7 +79,48 @@ def test_positions_with_errors_still_have_their_lattice() -> None:
     assert found is not None
     assert found.on.mean() > 0.98
     assert found.lattice_constant == pytest.approx(3.92, rel=0.005)
-    assert np.abs(found.lattice_constant - 3.92) < 4 * found.errors.max()
+
+
+def test_the_error_of_the_lattice_constant_is_what_it_scatters_by() -> None:
+    crystal = CRYSTALS["fcc"]
+    positions = ball(crystal, seed=5)
+    rng = np.random.default_rng(1)
+    found = [
+        fit_lattice(positions + rng.normal(scale=0.1, size=positions.shape), crystal) for _ in range(40)
+    ]
+    edges = np.array([one.lattice_constant for one in found if one is not None])
+    errors = np.array([one.lattice_constant_error for one in found if one is not None])
+    assert edges.std() == pytest.approx(errors.mean(), rel=0.3)
+    assert abs(edges.mean() - 3.92) < 3 * errors.mean() / np.sqrt(len(edges))
+
+
+@pytest.mark.parametrize("structure", ["fcc", "bcc", "hcp", "diamond", "rocksalt", "fluorite"])
+def test_axes_are_those_nearest_to_the_maps(structure: str) -> None:
+    crystal = CRYSTALS[structure]
+    found = fit_lattice(ball(crystal, seed=5), crystal)
+    assert found is not None
+    equal = found.rotation @ Rotation.create_group(crystal.rotations).as_matrix()
+    assert np.trace(found.rotation) == pytest.approx(np.trace(equal, axis1=1, axis2=2).max())
+
+
+def test_errors_of_strain_are_what_it_scatters_by() -> None:
+    crystal = CRYSTALS["fcc"]
+    positions = ball(crystal, seed=5)
+    first = fit_lattice(positions, crystal)
+    assert first is not None
+    near = coordination(positions, cutoff=first.cutoff, bulk=12)
+    rng = np.random.default_rng(2)
+    drawn = []
+    for _ in range(60):
+        moved = positions + rng.normal(scale=0.03, size=positions.shape)
+        drawn.append(strain_tensors(moved, first, near)[:, [0, 1, 2], [0, 1, 2]])
+    scatter = np.sqrt((np.std(drawn, axis=0) ** 2).mean(axis=1))
+    said = strain_errors(np.full(positions.shape, 0.03), first, near)
+    known = np.isfinite(scatter)
+    assert known.mean() > 0.9
+    assert (np.isfinite(said) == known).all()
+    assert said[known] == pytest.approx(scatter[known], rel=0.35)
+    assert said[known].mean() == pytest.approx(scatter[known].mean(), rel=0.05)
 
 
 def test_neighbours_in_bulk_are_the_crystals() -> None:

@@ -71,3 +71,13 @@ def test_the_table_says_unknown_where_it_is() -> None:
     flat = table[table["p_value"] > 0.05]
     assert flat["depth_angstrom"].isna().all()
     assert (flat["core_low"] < flat["core_high"]).all()
+
+
+def test_a_statistic_that_all_atoms_share_reaches_nowhere() -> None:
+    rng = np.random.default_rng(0)
+    depth = rng.uniform(0, 10, 80)
+    found = penetration(depth, 0.97 * (1 + 1e-15 * rng.normal(size=80)), rng)
+    assert found is not None
+    assert np.isnan(found.depth)
+    assert found.core == pytest.approx(0.97)
+    assert found.p_value == 1

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import ase.io
+import mrcfile
 import numpy as np
 import pandas as pd
 import pytest
@@ -57,6 +58,14 @@ def test_a_map_becomes_an_atomic_model(mapped, tmp_path: Path, infer: Infer) -> 
     assert xyz.get_positions() == pytest.approx(places, abs=1e-5)
     assert xyz.arrays["u_iso_angstrom2"] == pytest.approx(data["u_iso_angstrom2"], rel=1e-4)
 
+    strained = [float(line[60:66]) for line in _rows(output / "pdb" / "radial_strain.pdb")]
+    known_strain = data["radial_strain"].dropna().to_numpy()
+    assert strained == pytest.approx(100 * known_strain, abs=0.006)
+    assert min(strained) < 0
+    axes = pd.read_csv(output / "grains.csv").loc[0, [f"{a}_{x}" for a in "abc" for x in "xyz"]]
+    rotation = axes.to_numpy(dtype=float).reshape(3, 3).T
+    assert rotation == pytest.approx(Rotation.from_rotvec([0.3, 0.5, -0.2]).as_matrix(), abs=0.01)
+
     row = pd.read_csv(output / "particle.csv").iloc[0]
     assert row["structure"] == "fcc"
     assert row["lattice_constant_angstrom"] == pytest.approx(4.08, abs=0.02)
@@ -71,6 +80,32 @@ def test_a_map_becomes_an_atomic_model(mapped, tmp_path: Path, infer: Infer) -> 
     assert len(page) < 5.2e6
     known_inputs = json.loads((output / "provenance.json").read_text(encoding="utf-8"))["inputs"]
     assert set(known_inputs) == {path.name, f"{path.stem}_half1.mrc", f"{path.stem}_half2.mrc"}
+
+
+def _rows(path: Path) -> list[str]:
+    return [line for line in path.read_text().splitlines() if line.startswith("HETATM")]
+
+
+def test_a_particle_that_the_map_cuts_and_a_wrong_voxel_size_are_said(
+    mapped, tmp_path: Path, infer: Infer
+) -> None:
+    path, _ = mapped
+    with mrcfile.open(path) as mrc:
+        write_mrc(tmp_path / "cut.mrc", Volume(density=mrc.data[:, :, :28].copy(), voxel_size=VOXEL))
+        write_mrc(tmp_path / "dark.mrc", Volume(density=-mrc.data, voxel_size=VOXEL))
+    code, _, err = infer(
+        "pipeline=atoms", f"input={tmp_path / 'dark.mrc'}", "element=Au", f"output={tmp_path / 'dark'}"
+    )
+    assert code == 0, err
+    assert "is its contrast inverted?" in " ".join((tmp_path / "dark" / "report.html").read_text().split())
+    given = (f"input={tmp_path / 'cut.mrc'}", "element=Au", f"output={tmp_path / 'run'}")
+    code, _, err = infer("pipeline=atoms", *given, "read.pixel_size=0.41")
+    assert code == 0, err
+    places = pd.read_csv(tmp_path / "run" / "atoms.csv")["x_angstrom"]
+    assert places.between(-0.41, 28 * 0.41).all()
+    said = " ".join((tmp_path / "run" / "report.html").read_text(encoding="utf-8").split())
+    assert "lie on the faces of the map" in said
+    assert "the file says" in said
 
 
 def test_a_map_is_compared_with_an_earlier_run_and_with_a_model(mapped, tmp_path: Path, infer: Infer) -> None:
@@ -123,8 +158,12 @@ def test_what_is_no_map_of_atoms_is_refused_in_one_line(mapped, tmp_path: Path, 
     np.save(tmp_path / "holed.npy", holed)
     small = rng.normal(size=(10, 10, 10)).astype(np.float32)
     write_mrc(tmp_path / "small.mrc", Volume(density=small, voxel_size=VOXEL))
+    write_mrc(tmp_path / "turned.mrc", Volume(density=small, voxel_size=VOXEL))
+    with mrcfile.open(tmp_path / "turned.mrc", mode="r+") as mrc:
+        mrc.header.mapc, mrc.header.maps = 3, 1
     size = "read.pixel_size=0.4"
     refused = {
+        "along z, y, x": [f"input={tmp_path / 'turned.mrc'}", "element=Au"],
         "does not say its pixel size": [f"input={tmp_path / 'scaleless.npy'}", "element=Au"],
         "2D image": [f"input={tmp_path / 'flat.npy'}", "element=Au", size],
         "NaN": [f"input={tmp_path / 'holed.npy'}", "element=Au", size],

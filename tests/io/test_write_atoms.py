@@ -145,8 +145,10 @@ def test_pdb_holds_the_extremes(tmp_path: Path, value: float) -> None:
 
 
 def test_pdb_b_factors_out_of_range(tmp_path: Path) -> None:
-    write_pdb(tmp_path / "a.pdb", Atoms("Au3", positions=np.zeros((3, 3))), np.array([np.nan, 5e4, 999.99]))
-    assert [row["b"] for row in parse_pdb(tmp_path / "a.pdb")] == ["  0.00", "999.99", "999.99"]
+    values = np.array([np.nan, 5e4, 999.99, -1.25, -500.0])
+    write_pdb(tmp_path / "a.pdb", Atoms("Au5", positions=np.zeros((5, 3))), values)
+    written = [row["b"] for row in parse_pdb(tmp_path / "a.pdb")]
+    assert written == ["  0.00", "999.99", "999.99", " -1.25", "-99.99"]
 
 
 def test_pdb_anisotropic_displacements(tmp_path: Path) -> None:
@@ -159,8 +161,10 @@ def test_pdb_anisotropic_displacements(tmp_path: Path) -> None:
         found = [int(line[28 + 7 * i : 35 + 7 * i]) / 1e4 for i in range(6)]
         np.testing.assert_allclose(found, wanted, atol=0.5e-4)
         assert line[76:78] == atom[76:78]
-    with pytest.raises(InputError, match="anisou"):
-        write_pdb(tmp_path / "b.pdb", Atoms("O", [(0, 0, 0)]), anisou=np.full((1, 6), 200.0))
+    displacements[0] = np.nan
+    displacements[1, 3] = 200.0
+    write_pdb(tmp_path / "b.pdb", Atoms("OPt", positions=np.zeros((2, 3))), anisou=displacements)
+    assert "ANISOU" not in (tmp_path / "b.pdb").read_text()
 
 
 def test_arrays_of_other_lengths_are_an_error(tmp_path: Path) -> None:

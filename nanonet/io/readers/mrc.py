@@ -13,6 +13,8 @@ from nanonet.io.readers.recording import Recording
 from nanonet.io.readers.units import positive
 from nanonet.records import InputError
 
+SECTIONS = "its z sections are read as frames"
+
 
 def open_file(path: Path, dataset: str | None) -> Recording:
     """Read the header of an MRC file; its sections are taken as frames in time."""
@@ -21,6 +23,7 @@ def open_file(path: Path, dataset: str | None) -> Recording:
     dtype = dtype_from_mode(int(header["mode"])).newbyteorder(header.dtype["mode"].byteorder)
     shape = (int(header["nz"]), int(header["ny"]), int(header["nx"]))
     offset = HEADER_DTYPE.itemsize + int(header["nsymbt"])
+    _require_usual_axes(path, header)
     # Before 2000 the format had no mark: such a file is believed where its size is just what it says.
     named = bytes(header["map"])[:3] == b"MAP"
     if not named and path.stat().st_size != offset + int(np.prod(shape, dtype=object)) * dtype.itemsize:
@@ -29,9 +32,20 @@ def open_file(path: Path, dataset: str | None) -> Recording:
     if min(shape[1:]) < 2:
         raise InputError(f"{path.name} has sections of {shape[1]} x {shape[2]} pixels, not images")
     volume = int(header["ispg"]) == 1 and shape[0] == shape[1] == shape[2]
-    note = f"stored as a 3D volume {shape} (space group 1): its z sections are read as frames"
+    note = f"stored as a 3D volume {shape} (space group 1): {SECTIONS}"
     notes = (note,) if volume else ()
     return Recording(frames=frames, shape=shape, dtype=dtype, pixel=_pixel(header), notes=notes)
+
+
+def _require_usual_axes(path: Path, header: np.ndarray) -> None:
+    """Refuse a file whose columns, rows and sections are not along x, y and z; old files do not say (0)."""
+    order = tuple(int(header[name]) for name in ("mapc", "mapr", "maps"))
+    if order not in ((1, 2, 3), (0, 0, 0)):
+        along = ", ".join("xyz"[axis - 1] if 1 <= axis <= 3 else "?" for axis in order)
+        raise InputError(
+            f"{path.name} has its columns, rows and sections along {along} (MAPC, MAPR, MAPS in its header): "
+            "save it with x, y, z"
+        )
 
 
 def _header(path: Path) -> np.ndarray:

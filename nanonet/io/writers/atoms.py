@@ -22,7 +22,8 @@ _SERIALS = 100_000  # a PDB serial number has five digits
 _RESIDUES = 9_999
 _CHAINS = string.ascii_uppercase + string.ascii_lowercase + string.digits
 _PDB_LOW, _PDB_HIGH = -999.9995, 9999.9995  # what eight columns with three decimals hold
-_MAX_B = 999.99
+_LEAST_B, _MOST_B = -99.99, 999.99  # what six columns with two decimals hold
+_MOST_U = 99.9999  # and seven with four
 
 
 def write_extxyz(path: str | os.PathLike[str], atoms: Atoms, table: AtomTable | None = None) -> None:
@@ -88,17 +89,18 @@ def write_pdb(
     atoms
         Positions in Å from -999.999 to 9999.999, stored with 3 decimals.
     b_factors
-        B = 8 π² u_iso [Å²], capped at 999.99 (the width of the column); unknown (NaN) is 0.
+        B = 8 π² u_iso [Å²], or any statistic in its place, within -99.99 and 999.99, what the column holds;
+        0 where unknown (NaN).
     anisou
-        U11, U22, U33, U12, U13, U23 [Å²], stored with 4 decimals.
+        U11, U22, U33, U12, U13, U23 [Å²], stored with 4 decimals; no record of an atom where they are unknown
+        or do not fit it.
 
     Raises
     ------
     ValueError
         If the arrays do not match the atoms.
     InputError
-        If there are too many atoms for the format, a coordinate or an entry of ``anisou`` does not fit its
-        column, or the disk refuses.
+        If there are too many atoms for the format, a coordinate does not fit its column, or the disk refuses.
     """
     count = len(atoms)
     if count > len(_CHAINS) * _RESIDUES:
@@ -108,7 +110,7 @@ def write_pdb(
     values = np.zeros(count) if b_factors is None else np.asarray(b_factors, dtype=float)
     if values.shape != (count,) or (anisou is not None and np.shape(anisou) != (count, 6)):
         raise ValueError(f"b_factors must be ({count},) and anisou ({count}, 6)")
-    b_column = np.clip(np.nan_to_num(values, nan=0.0), 0.0, _MAX_B)
+    b_column = np.clip(np.nan_to_num(values, nan=0.0), _LEAST_B, _MOST_B)
     with atomic_path(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as file:
         file.write(_cell_record(atoms))
         file.writelines(_atom_records(atoms.get_chemical_symbols(), positions, b_column, anisou))
@@ -143,13 +145,10 @@ def _atom_records(
         label = f"{(i + 1) % _SERIALS:5d} {name} {symbol.upper():>3} {chain}{residue:4d} "
         end = f"{symbol.upper():>2}  \n"
         yield f"HETATM{label}   {x:8.3f}{y:8.3f}{z:8.3f}{1.0:6.2f}{b_factor:6.2f}          {end}"
-        if anisou is not None:
+        if anisou is not None and (np.abs(anisou[i]) <= _MOST_U).all():
             yield f"ANISOU{label} {_anisotropic(anisou[i])}      {end}"
 
 
 def _anisotropic(displacements: np.ndarray) -> str:
     """Return the six numbers in units of 1e-4 Å², seven columns each."""
-    numbers = np.round(np.nan_to_num(displacements) * 1e4).astype(np.int64)
-    if (np.abs(numbers) > 999_999).any():
-        raise InputError(f"anisou must stay within 99.9999 Å² to fit a pdb, got {displacements}")
-    return "".join(f"{number:7d}" for number in numbers)
+    return "".join(f"{number:7d}" for number in np.round(displacements * 1e4).astype(np.int64))
