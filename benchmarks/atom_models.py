@@ -40,7 +40,7 @@ from nanonet.atoms.lattice import fit_lattice
 from nanonet.atoms.log_fit import of_logarithms
 from nanonet.atoms.single import detect_single
 from nanonet.atoms.statistics import atom_statistics
-from nanonet.atoms.strain import strain_tensors
+from nanonet.atoms.strain import strain_errors, strain_tensors
 from nanonet.io.read_map import read_map, volume_of
 
 NEAR = 0.8
@@ -130,17 +130,48 @@ def against(true: Truth, found: Detected, data: pd.DataFrame) -> dict[str, float
     }
 
 
-def perfect(seeds: int) -> float:
-    """Return the largest strain of rotated perfect crystals, which is 0 in truth."""
-    worst = 0.0
+def perfect(seeds: int, levels: Sequence[float]) -> pd.DataFrame:
+    """Return the strain of rotated perfect crystals, 0 in truth: of the true positions, then of maps.
+
+    ``rms`` and ``largest`` are of its six components, ``said`` is the mean standard deviation of a normal
+    one, ``within_90`` the share of these within their 90 % intervals.
+    """
+    rows: list[dict[str, object]] = []
     for seed in range(seeds):
-        true = particle(586, np.random.default_rng([seed, 1]), SIDE, disorder=False)
-        lattice = fit_lattice(true.atoms.positions, PT)
-        assert lattice is not None
-        near = coordination(true.atoms.positions, cutoff=lattice.cutoff, bulk=12)
-        strain = strain_tensors(true.atoms.positions, lattice, near)
-        worst = max(worst, float(np.nanmax(np.abs(strain))))
-    return worst
+        rng = np.random.default_rng([seed, 1])
+        true = particle(586, rng, SIDE, disorder=False)
+        rows.append({"of": "positions", **_strains(true.atoms.positions, None)})
+        for snr in levels:
+            volume, _ = noisy(true, None if np.isinf(snr) else snr, rng, SIDE)
+            fit = detect(volume, PT).fit
+            rows.append({"of": f"a map of SNR {snr:g}", **_strains(fit.atoms.positions, fit.position_errors)})
+    return (
+        pd.DataFrame(rows)
+        .groupby("of", sort=False)
+        .agg({"rms": "mean", "largest": "max", "said": "mean", "within_90": "mean"})
+    )
+
+
+def _strains(
+    positions: Float[np.ndarray, "n 3"], errors: Float[np.ndarray, "n 3"] | None
+) -> dict[str, float]:
+    lattice = fit_lattice(positions, PT)
+    assert lattice is not None
+    near = coordination(positions, cutoff=lattice.cutoff, bulk=12)
+    strain = strain_tensors(positions, lattice, near)
+    known = np.isfinite(strain[:, 0, 0])
+    found = {
+        "rms": float(np.sqrt((strain[known] ** 2).mean())),
+        "largest": float(np.abs(strain[known]).max()),
+    }
+    if errors is None:
+        return found | {"said": np.nan, "within_90": np.nan}
+    said = strain_errors(errors, lattice, near)[known]
+    normal = np.abs(np.diagonal(strain[known], axis1=1, axis2=2))
+    return found | {
+        "said": float(said.mean()),
+        "within_90": float((normal < _NINETY * said[:, None]).mean()),
+    }
 
 
 def large() -> dict[str, float]:
@@ -210,7 +241,9 @@ def main() -> None:
         }
         for (method, snr), row in means.iterrows()
     }
-    headline["strain_of_perfect_crystal"] = perfect(seeds)
+    strain = perfect(seeds, (np.inf, *given.snr))
+    print(strain.to_string(float_format="{:.2g}".format))
+    headline["strain_of_perfect_crystal"] = strain.to_dict("index")
     if given.large:
         headline["large"] = large()
     if given.film is not None:

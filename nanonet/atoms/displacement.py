@@ -52,7 +52,7 @@ def u_tensors(scene: Scene, found: Fit) -> Float[np.ndarray, "n 3 3"]:
     One Newton step from the isotropic fit gives the five traceless parts, with variance 15 / (2 a² ∂²K/∂s²).
     Noise makes any atom look anisotropic. How unlike the atoms are in truth is what the parts of all of
     them scatter by beyond the noise, and each is drawn to the mean of all by as much as its noise has in its
-    variance (James and Stein, 1961; Efron and Morris, 1973).
+    variance (James and Stein, 1961; Efron and Morris, 1973); and so is the mean to 0.
     """
     atoms = found.atoms
     slopes = read_second(scene.weighed(scene.residual(atoms)), atoms, scene.voxel_size)
@@ -64,6 +64,8 @@ def u_tensors(scene: Scene, found: Fit) -> Float[np.ndarray, "n 3 3"]:
     # Weighted by what each atom tells, so that faint ones do not hide the true scatter.
     weight = 1 / (noise + np.median(noise)) ** 2
     mean = weight @ relative / weight.sum()
+    doubt = len(mean) * float(weight**2 @ noise) / float(weight.sum() ** 2 * max(mean @ mean, 1e-300))
+    mean = mean * max(0.0, 1 - doubt)
     unlike = relative - mean
     true = float((weight * ((unlike**2).mean(axis=1) - noise)).sum() / weight.sum())
     share = max(true, 0.0) / (max(true, 0.0) + noise)

@@ -85,9 +85,7 @@ def test_the_error_of_the_lattice_constant_is_what_it_scatters_by() -> None:
     crystal = CRYSTALS["fcc"]
     positions = ball(crystal, seed=5)
     rng = np.random.default_rng(1)
-    found = [
-        fit_lattice(positions + rng.normal(scale=0.1, size=positions.shape), crystal) for _ in range(40)
-    ]
+    found = [fit_lattice(positions + rng.normal(scale=0.1, size=positions.shape), crystal) for _ in range(40)]
     edges = np.array([one.lattice_constant for one in found if one is not None])
     errors = np.array([one.lattice_constant_error for one in found if one is not None])
     assert edges.std() == pytest.approx(errors.mean(), rel=0.3)
