@@ -42,7 +42,9 @@ _EMPTY = 1e-4
 _PATCH = 4.0
 """U of what is no atom, over the median of all."""
 _AROUND_ATOMS = 0.6
-"""U [Å²] of Gaussians by which what is about the atoms counts: at 1.2 Å a third of their middle."""
+"""U [Å²] of Gaussians that are above a third of their peak within 1.2 Å: what counts as about the atoms."""
+_CROWDED = 4
+"""Power of the share of its surroundings [1 Å] about atoms by which a voxel there counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,10 +213,15 @@ def _distances(inside: Bool[np.ndarray, "z y x"], voxel_size: float) -> Float[np
 
 
 def _with_residual(scene: Scene, atoms: GaussianAtoms) -> Scene:
-    """Return the scene with noise of at least what is left about the atoms; of just that if none was seen."""
+    """Return the scene with noise of at least what is left about the atoms; of just that if none was seen.
+
+    Where they are crowded counts most: there the model of the map errs most.
+    """
     even = replace(atoms, weights=np.ones(len(atoms)), u_iso=np.full(len(atoms), _AROUND_ATOMS))
-    near = draw(even, scene.grid.shape, scene.voxel_size) / even.peaks[0]
-    left = spectrum(scene.residual(atoms), scene.voxel_size, np.minimum(near, 1), scene.noise.coverage)
+    near = draw(even, scene.grid.shape, scene.voxel_size) > 0.3 * even.peaks[0]
+    share = ndimage.gaussian_filter(near.astype(np.float32), 1.0 / scene.voxel_size, mode="nearest")
+    window = near * (share / max(float(share.max()), 1e-6)) ** _CROWDED
+    left = spectrum(scene.residual(atoms), scene.voxel_size, window, scene.noise.coverage)
     return replace(scene, noise=scene.noise.with_at_least(left) if scene.noise_shown else left)
 
 
