@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial import cKDTree
 
-from nanonet.atoms.crystal import Crystal
+from nanonet.atoms.crystal import POWERS, Crystal, atomic_number
 from nanonet.atoms.errors import with_usual_errors
 from nanonet.atoms.existence import Chance, highest_near, occupation, score_of
 from nanonet.atoms.fit import Fit, fit, typical_spread
@@ -111,6 +111,18 @@ def _neighbours(atoms: GaussianAtoms, cutoff: float) -> Float[np.ndarray, " n"]:
     return np.asarray(tree.query_ball_point(atoms.positions, cutoff, return_length=True) - 1.0)
 
 
+def _levels(crystal: Crystal) -> tuple[float, ...]:
+    """Return how bright atoms at one kind of site may be, over the brightest: of an alloy, by element.
+
+    What power of the atomic number intensity rises with is that of potentials or of HAADF.
+    """
+    if not crystal.is_alloy:
+        return (1.0,)
+    numbers = atomic_number(crystal.elements)
+    ratio = np.sort(numbers / numbers.max())
+    return tuple(float(one**power) for one in ratio[:-1] for power in POWERS) + (1.0,) * len(POWERS)
+
+
 def _judged(judge: Judge, atoms: GaussianAtoms, grains: Sequence[LatticeFit], *, grow: bool) -> _Verdict:
     scene = judge.scene
     sites = sites_about(atoms.positions, grains)
@@ -121,7 +133,7 @@ def _judged(judge: Judge, atoms: GaussianAtoms, grains: Sequence[LatticeFit], *,
     far = (np.array(scene.density.shape)[::-1] - 1) * scene.voxel_size
     inside = ((sites.predicted > 0) & (sites.predicted < far)).all(axis=1)
     scores = np.where(held, own[sites.atom], np.where(inside, best.scores, _OUT_OF_SIGHT))
-    chances = occupation(scores, np.where(held, 0.95, 0.05), sites, judge.chance)
+    chances = occupation(scores, np.where(held, 0.95, 0.05), sites, judge.chance, _levels(judge.crystal))
     probability = np.where(own > _SURE, 0.99, 0.0)
     probability[sites.atom[held]] = chances[held]
     half = scene.voxel_size / 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -15,6 +16,8 @@ from nanonet.records import InputError
 
 Structure = Literal["fcc", "bcc", "sc", "hcp", "diamond", "rocksalt", "fluorite"]
 IDEAL_C_OVER_A = float(np.sqrt(8 / 3))
+POWERS = (0.7, 1.7)
+"""Of the atomic number that an atom's intensity may rise with: in potentials, and in HAADF."""
 _ONE_SHELL = 1.12
 """Distances that differ by less are one shell: hcp has two that are nearly alike, bcc's next is at 1.155."""
 _FACES = ((0, 0, 0), (0, 2, 2), (2, 0, 2), (2, 2, 0))
@@ -264,3 +267,10 @@ def _in_bulk(symbol: str) -> dict[str, float | str]:
 def _mean(name: str, known: dict[str, dict[str, float | str]], numbers: dict[str, int]) -> float:
     total = sum(float(known[symbol][name]) * count for symbol, count in numbers.items())
     return total / sum(numbers.values())
+
+
+def atomic_number(symbols: Sequence[str]) -> Float[np.ndarray, " e"]:
+    """Return the atomic number of each element."""
+    from ase.data import atomic_numbers
+
+    return np.array([float(atomic_numbers[symbol]) for symbol in symbols])

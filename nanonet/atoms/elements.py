@@ -9,15 +9,13 @@ from jaxtyping import Float
 from scipy.special import softmax
 from scipy.stats import norm
 
-from nanonet.atoms.crystal import Crystal
+from nanonet.atoms.crystal import POWERS, Crystal, atomic_number
 from nanonet.atoms.detected import Detected
 from nanonet.atoms.lattice import LatticeFit
 
 _ROUNDS = 300
 _WIDEST = 0.3
 """Of a mean weight: how much atoms of one element and equal surroundings may scatter beyond the noise."""
-_POWERS = (0.7, 1.7)
-"""Of the atomic number, that weights begin with: in potentials and in HAADF."""
 _LEAST_RATIO = 1.1
 """Of the weights of two elements that a fit begins with."""
 
@@ -71,7 +69,7 @@ def _turned(grain: LatticeFit, detected: Detected, crystal: Crystal) -> LatticeF
     weights, kind = detected.fit.atoms.weights[grain.on], crystal.species(grain.nodes[grain.on])
     if not 0 < kind.sum() < len(kind):
         return grain
-    first, second = _numbers(crystal.elements)
+    first, second = atomic_number(crystal.elements)
     first_is_heavier = first > second
     first_is_brighter = weights[kind == 0].mean() > weights[kind == 1].mean()
     if first_is_heavier == first_is_brighter:
@@ -99,11 +97,11 @@ def _by_weight(
     HAADF, and of the potential in waves shorter than the bonds, which are those that tell atoms apart; its
     integral (k = 0) may differ: that of copper is below aluminium's.
     """
-    numbers = _numbers(symbols)
+    numbers = atomic_number(symbols)
     order = np.argsort(numbers)
     one, _ = _mixture(weights, errors, np.ones(1))
     several, chances = max(
-        (_mixture(weights, errors, _ratios(numbers[order] ** power)) for power in _POWERS),
+        (_mixture(weights, errors, _ratios(numbers[order] ** power)) for power in POWERS),
         key=lambda found: found[0],
     )
     free = 2 * (len(symbols) - 1)
@@ -111,12 +109,6 @@ def _by_weight(
     found = np.empty_like(chances)
     found[:, order] = chances
     return found, bool(told)
-
-
-def _numbers(symbols: tuple[str, ...]) -> Float[np.ndarray, " e"]:
-    from ase.data import atomic_numbers
-
-    return np.array([float(atomic_numbers[symbol]) for symbol in symbols])
 
 
 def _ratios(bright: Float[np.ndarray, " e"]) -> Float[np.ndarray, " e"]:

@@ -8,12 +8,13 @@ probability of an atom follows from both; its position is fitted to the map alon
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
-from scipy.special import expit
+from scipy.special import expit, logsumexp, softmax
 from scipy.stats import gumbel_r, norm
 
 from nanonet.atoms.gaussian_atoms import GaussianAtoms
@@ -67,7 +68,11 @@ def chance_of_noise(scene: Scene, u_iso: float, rng: np.random.Generator) -> Cha
 
 
 def occupation(
-    scores: Float[np.ndarray, " m"], start: Float[np.ndarray, " m"], sites: Sites, chance: Chance
+    scores: Float[np.ndarray, " m"],
+    start: Float[np.ndarray, " m"],
+    sites: Sites,
+    chance: Chance,
+    levels: Sequence[float] = (1.0,),
 ) -> Float[np.ndarray, " m"]:
     """Return the probability of an atom at each site, by its score and the probable number of its neighbours.
 
@@ -79,32 +84,48 @@ def occupation(
         Probabilities to begin with.
     chance
         What noise alone reaches.
+    levels
+        Brightnesses that an atom at any site may have, over the brightest, all as likely before it is seen.
     """
     p = start.copy()
+    level = np.array(levels)[:, None]
     kinds = [np.flatnonzero(sites.species == kind) for kind in np.unique(sites.species)]
-    mean, deviation = np.zeros(len(p)), np.ones(len(p))
+    brightest = np.zeros(len(p))
+    shares = np.where(level == level.max(), 1.0, 0.0) * np.ones(len(p))
     for _ in range(_SWEEPS):
         m = np.minimum(np.append(p, 0.0)[sites.neighbours].sum(axis=1) / sites.full, 1.0)
         for kind in kinds:
-            mean[kind], deviation[kind] = _brightness(scores[kind], p[kind], m[kind])
+            brightest[kind] = _brightness(scores[kind], p[kind] * shares[:, kind], m[kind], level)
+        mean = level * brightest
+        deviation = np.sqrt(1.0 + (_UNLIKE * mean) ** 2)
         # The ratio of two densities may fall in their tails; that a higher score speaks for an atom is sure.
-        told = np.clip(scores, chance.place, np.maximum(mean, chance.place))
-        evidence = norm.logpdf(told, mean, deviation) - chance.log_density(told)
+        told = np.clip(scores, chance.place, np.maximum(mean.max(axis=0), chance.place))
+        each = norm.logpdf(told, mean, deviation) - np.log(len(level))
+        shares = softmax(each, axis=0)
+        evidence = logsumexp(each, axis=0) - chance.log_density(told)
         odds = _prior(p, m)
         p = 0.5 * p + 0.5 * expit(np.clip(odds + evidence, -40, 40))
     return p
 
 
 def _brightness(
-    scores: Float[np.ndarray, " m"], p: Float[np.ndarray, " m"], m: Float[np.ndarray, " m"]
-) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
-    """Return mean and deviation of atoms' scores by their share of neighbours: a line, where they are."""
+    scores: Float[np.ndarray, " m"],
+    p: Float[np.ndarray, "k m"],
+    m: Float[np.ndarray, " m"],
+    level: Float[np.ndarray, "k 1"],
+) -> Float[np.ndarray, " m"]:
+    """Return the mean score of the brightest atoms by their share of neighbours: a line, where they are.
+
+    Parameters
+    ----------
+    p
+        Probability that there is an atom of each level of brightness.
+    """
     design = np.column_stack([np.ones(len(m)), m])
-    weight = p + 1e-6
+    weight = (p * level**2).sum(axis=0) + 1e-6
     normal = design.T @ (design * weight[:, None]) + 1e-3 * np.eye(2)
-    line = np.linalg.solve(normal, design.T @ (weight * scores))
-    mean = np.clip(design @ line, _FAINTEST * line.sum(), line.sum())
-    return mean, np.sqrt(1.0 + (_UNLIKE * mean) ** 2)
+    line = np.linalg.solve(normal, design.T @ ((p * level).sum(axis=0) * scores + 1e-6 * scores))
+    return np.asarray(np.clip(design @ line, _FAINTEST * line.sum(), line.sum()))
 
 
 def _prior(p: Float[np.ndarray, " m"], m: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:

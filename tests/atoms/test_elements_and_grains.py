@@ -45,6 +45,19 @@ def test_the_heavier_element_is_the_brighter_one(particle, formula: str, faint: 
     assert correct.mean() > 0.95
 
 
+@pytest.mark.parametrize(("noise", "most_lost"), [(8.0, 0), (14.0, 8)])
+def test_the_faint_element_of_an_alloy_is_not_taken_for_empty_sites(particle, noise, most_lost) -> None:
+    rng = np.random.default_rng(3)
+    faint = rng.random(len(particle.atoms)) < 0.5
+    weights = np.where(faint, 100 * (28 / 78) ** 1.7, 100.0)
+    mixed = replace(particle, atoms=replace(particle.atoms, weights=weights))
+    found = detect(mixed.map(noise), crystal_of("PtNi", "fcc", 3.92))
+    off, _ = cKDTree(found.fit.atoms.positions).query(particle.atoms.positions)
+    assert (off > 0.8).sum() <= most_lost
+    assert len(found.fit.atoms) <= len(particle.atoms) + 2
+    assert found.probability.sum() + found.hidden_probability.sum() == pytest.approx(201, abs=most_lost + 2)
+
+
 @pytest.mark.parametrize(("symbol", "structure", "edge"), [("Pb", "fcc", 4.95), ("Ce", "fcc", 5.41)])
 def test_atoms_far_apart_are_found(particle, symbol: str, structure: str, edge: float) -> None:
     crystal = crystal_of(symbol, structure, edge)
