@@ -72,11 +72,13 @@ class StopAt:
         return Stop()
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_stopped_run_goes_on_to_the_same_result(small, tmp_path, monkeypatch, workers):
+@pytest.mark.parametrize("words", [["data.num_workers=0"], ["data.num_workers=1"], ["callbacks=further"]])
+def test_a_stopped_run_goes_on_to_the_same_result(small, tmp_path, monkeypatch, words):
     import nanonet.train.run as run
 
-    config = small(f"data.num_workers={workers}")
+    if "callbacks=further" in words:
+        words = [*words, f"pretrained={train(small('trainer.max_epochs=1'), tmp_path / 'first')}"]
+    config = small(*words)
     whole = train(config, tmp_path / "whole")
 
     plain_fit = run.fit
@@ -141,6 +143,30 @@ def test_training_goes_on_from_a_trained_network(small, tmp_path, more):
     assert "model.safetensors" in json.loads((second / "provenance.json").read_text())["inputs"]
 
 
+def test_a_trained_network_keeps_its_averages_and_is_kept_as_an_average(small, tmp_path):
+    """What is judged and kept moves slowly; the averages of normalisation do not move at all."""
+    first = train(small("trainer.max_epochs=1"), tmp_path / "first")
+    words = ["trainer.max_epochs=1", "module.optimizer.lr=0.01", f"pretrained={first}"]
+    before, trained, kept = (
+        load_file(run / "checkpoint" / "model.safetensors")
+        for run in (
+            first,
+            train(small(*words), tmp_path / "plain"),
+            train(small(*words, "callbacks=further"), tmp_path / "further"),
+        )
+    )
+    averages = [name for name in before if "running" in name]
+    assert averages
+    assert all(np.array_equal(before[name], kept[name]) for name in averages)
+    assert not any(np.array_equal(before[name], trained[name]) for name in averages)
+    learnt = [name for name in before if before[name].dtype == np.float16 and before[name].ndim == 4]
+
+    def moved(weights):
+        return sum(float(np.abs(weights[name] - before[name].astype(np.float32)).sum()) for name in learnt)
+
+    assert 0 < moved(kept) < 0.3 * moved(trained)
+
+
 def test_kept_weights_lie_between_those_begun_with_and_those_trained(small, tmp_path):
     first = train(small("trainer.max_epochs=1"), tmp_path / "first")
     words = ["trainer.max_epochs=2", "module.optimizer.lr=0.01", f"pretrained={first}"]
@@ -163,6 +189,7 @@ def test_kept_weights_lie_between_those_begun_with_and_those_trained(small, tmp_
     [
         (["pretrained_share=0.5"], "give pretrained="),
         (["pretrained_share=1.0"], "less than 1"),
+        (["callbacks=further"], "give pretrained="),
         (["model.width=8", "pretrained={run}"], "another network than model="),
         (["model.depth=1", "pretrained={run}"], "another network than model="),
         (["pretrained=zoo:particle_masks"], "trained for 'particle_mask'"),
