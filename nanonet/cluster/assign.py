@@ -13,6 +13,8 @@ OUTLIER = 1e-2
 """Chance below which a particle is too far from every group to be of it."""
 _HELD = 0.5
 """Share of another group's members that lie within a group, and of the others, from which it is mixed."""
+_MOST = 0.3
+"""Share of the particles that a mixed group has at most: what lies between kinds is not most of them."""
 _FLOOR = 0.05
 """Standard deviation that a group has at least along any feature, in units of that of all particles."""
 
@@ -42,25 +44,25 @@ def assign(values: Float[np.ndarray, "n f"], labels: Int[np.ndarray, " n"]) -> A
 
     Each group is taken for a Gaussian, whose mean and covariance are those of the members that it was found
     with. They are not taken anew of those that it then has: what lies at its edge would widen it, until it
-    holds what is of no group. What no group would hold with a chance of 1e-2 (χ² of its Mahalanobis distance)
-    is an outlier.
+    holds what is of no group. What no group would hold with a chance of 1e-2 is an outlier. The chance allows
+    for the mean and covariance being those of few: a member helped to make them and lies nearer, one from
+    elsewhere lies farther than χ² says (Gnanadesikan and Kettenring, Biometrics 28, 81 (1972)).
 
     A group so wide that the others lie within it is no kind but what is left between kinds, as broken and
-    fused particles are, each in its own way. Its members go to the kinds that they fit, or to none.
+    fused particles are, each in its own way. Its members go to the kinds that they fit, or to none. One that
+    holds more than 30 % of the particles is a kind whatever lies within it.
 
     Parameters
     ----------
     labels
         Groups as they were found; -1 for none.
     """
-    from scipy.stats import chi2
-
     if labels.max(initial=-1) < 0:
         return Assignment(
             labels=labels, probability=np.zeros(len(labels)), mixed=np.zeros(len(labels), dtype=bool)
         )
     distance, score = _fit(values, labels)
-    chance = chi2.sf(distance, values.shape[1])
+    chance = _chance(distance, labels, values.shape[1])
     wide = mixed_groups(chance, labels)
     chance, score = chance[:, ~wide], score[:, ~wide]
     best = score.argmax(axis=1)
@@ -88,7 +90,26 @@ def mixed_groups(chance: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"]
     held = np.stack([inside[own].mean(axis=0) for own in members(labels)]) > _HELD
     np.fill_diagonal(held, False)
     wide = held.sum(axis=0) > _HELD * max(len(held) - 1, 1)
-    return np.asarray(wide & ~wide.all())
+    few = np.array([own.mean() <= _MOST for own in members(labels)])
+    return np.asarray(wide & few & ~wide.all())
+
+
+def _chance(
+    distance: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"], features: int
+) -> Float[np.ndarray, "n k"]:
+    """Return the chance of a member of each group to lie as far from its middle as each particle."""
+    from scipy.stats import beta, chi2, f
+
+    found = []
+    for own, away in zip(members(labels), distance.T, strict=True):
+        n = int(own.sum())
+        if n <= features + 2:
+            found.append(chi2.sf(away, features))
+            continue
+        other = f.sf(away * n * (n - features) / ((n * n - 1) * features), features, n - features)
+        inside = beta.sf(away * n / (n - 1) ** 2, features / 2, (n - features - 1) / 2)
+        found.append(np.where(own, inside, other))
+    return np.stack(found, axis=1)
 
 
 def _fit(
@@ -98,7 +119,7 @@ def _fit(
     distances, scores = [], []
     for own in members(labels):
         mean = values[own].mean(axis=0)
-        covariance = np.atleast_2d(np.cov(values[own], rowvar=False, bias=True))
+        covariance = np.atleast_2d(np.cov(values[own], rowvar=False, bias=own.sum() < 2))
         covariance = covariance + _FLOOR**2 * np.eye(len(mean))
         away = values - mean
         distance = np.einsum("nf,nf->n", away, np.linalg.solve(covariance, away.T).T)

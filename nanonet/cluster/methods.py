@@ -88,7 +88,7 @@ class OPTICS:
 class HDBSCAN:
     """Dense regions that persist over densities (Campello et al., PAKDD 2013)."""
 
-    smallest: Sequence[int] = (20, 30, 45, 70, 100)
+    smallest: Sequence[int] = (10, 20, 30, 45, 70, 100)
     neighbours: Sequence[int] = (5, 15)
 
     def settings(self, values: Float[np.ndarray, "n f"]) -> Iterator[Setting]:

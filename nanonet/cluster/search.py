@@ -35,7 +35,8 @@ class Tried:
     labels
         (n,) group of each particle from 0, the largest; -1 for none.
     stability
-        Mean adjusted Rand index between these groups and those of parts of the particles.
+        Mean adjusted Rand index between these groups and those of parts of the particles, over particles
+        that are in a group both times.
     """
 
     setting: Setting
@@ -86,7 +87,8 @@ def search(
     methods
         Whose settings compete.
     smallest
-        Particles of the smallest group that counts; smaller ones are dissolved.
+        Particles that a map needs. Groups of half as many are looked for: a kind of which there are too few
+        is a kind, and not a part of the nearest.
 
     Raises
     ------
@@ -99,7 +101,9 @@ def search(
         )
     parts = [_part(len(values), rng) for _ in range(SAMPLES)]
     tried = tuple(
-        _try(setting, values, parts, smallest) for method in methods for setting in method.settings(values)
+        _try(setting, values, parts, max(2, smallest // 2))
+        for method in methods
+        for setting in method.settings(values)
     )
     best, reason = _choose(tried)
     return Choice(best=best, reason=reason, tried=tried)
@@ -118,7 +122,8 @@ def _try(
     scores = []
     for part in parts:
         again = large_enough(setting.group(values[part]), round(SHARE * smallest))
-        scores.append(adjusted_rand_score(labels[part], again))
+        both = (labels[part] >= 0) & (again >= 0)
+        scores.append(adjusted_rand_score(labels[part][both], again[both]) if both.any() else 0.0)
     return Tried(setting=setting, labels=labels, stability=float(np.mean(scores)))
 
 

@@ -35,6 +35,12 @@ CLASS_COLUMNS = (
         unit="",
         meaning="the same with that map averaged over all rotations: what a ball would reach",
     ),
+    Column(
+        name="size_over_map", unit="", meaning="its length over that of the map, which it was fitted to with"
+    ),
+    Column(
+        name="intensity_over_map", unit="", meaning="the sum of its image over that of the map's projection"
+    ),
     Column(name="left_out", unit="", meaning="why it is in no class; empty where it is in one"),
 )
 
@@ -72,6 +78,8 @@ def class_table(
             "stack_index": np.arange(1, len(rows) + 1),
             "correlation": np.nan,
             "control_correlation": np.nan,
+            "size_over_map": np.nan,
+            "intensity_over_map": np.nan,
             "left_out": reason,
         }
     )

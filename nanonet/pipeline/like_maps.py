@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 from jaxtyping import Int
 
 from nanonet.pipeline.maps import ClassMap
+from nanonet.pipeline.retired import renumbered
 from nanonet.reconstruct.likeness import Likeness
 
 _SIZES = 1.2
@@ -77,13 +78,7 @@ def joined_classes(
             found[found == numbers[1]] = numbers[0]
     kept = np.unique(found[found >= 0])
     remaining = tuple(
-        _renumbered(maps[number], place + 1, kind_of[maps[number].kind_id])
+        renumbered(maps[number], place + 1, kind_id=kind_of[maps[number].kind_id])
         for place, number in enumerate(kept)
     )
     return np.where(found >= 0, np.searchsorted(kept, found), -1), remaining
-
-
-def _renumbered(one: ClassMap, class_id: int, kind_id: int) -> ClassMap:
-    poses = one.found.orientations
-    poses = replace(poses, class_ids=np.full_like(poses.class_ids, class_id))
-    return replace(one, class_id=class_id, kind_id=kind_id, found=replace(one.found, orientations=poses))

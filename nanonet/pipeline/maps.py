@@ -14,14 +14,17 @@ from nanonet.io.writers.stacks import write_mrc_stack
 from nanonet.io.writers.star import StarOptics, write_star
 from nanonet.io.writers.volumes import write_mrc
 from nanonet.reconstruct.class_average import class_averages
+from nanonet.reconstruct.point_group import relion_name
 from nanonet.reconstruct.reconstruction import RIGHT, Reconstruction
 from nanonet.reconstruct.refine import SAME
-from nanonet.records import Column, Estimate, Orientations, ParticleImages, Table
+from nanonet.reconstruct.shell_correlation import never_below
+from nanonet.records import Column, Estimate, Orientations, ParticleImages, Table, Volume
 from nanonet.report.content import Figure
 from nanonet.report.map_figures import averages_figure, coverage_figure, shells_figure, surface_figure
 from nanonet.report.population_figures import members_figure
 
 STACK = "particles.mrcs"
+_THRESHOLD = 0.143
 _FSC_COLUMNS = (
     Column(name="class_id", unit="", meaning="class, from 1"),
     Column(name="frequency_per_angstrom", unit="1/Å", meaning="spatial frequency of the shell"),
@@ -45,6 +48,11 @@ _MAP_COLUMNS = (
     Column(
         name="resolution_fsc_0143_angstrom", unit="Å", meaning="where the half maps' FSC falls below 0.143"
     ),
+    Column(
+        name="limited_by_pixels",
+        unit="",
+        meaning="whether it never does: that resolution is twice the pixel, and the map may hold more",
+    ),
     Column(name="resolution_fsc_05_angstrom", unit="Å", meaning="where it falls below 0.5"),
     Column(
         name="correlation",
@@ -57,6 +65,12 @@ _MAP_COLUMNS = (
     ),
     Column(name="point_group", unit="", meaning="of the map, in its standard axes along x, y and z"),
     Column(name="point_group_reason", unit="", meaning="why this point group"),
+    Column(
+        name="relion_symmetry",
+        unit="",
+        meaning="what RELION calls it in these axes; of T, whose axes it sets otherwise, and of K, which it "
+        "lacks, the largest group that it has here",
+    ),
     Column(
         name="explained",
         unit="",
@@ -97,12 +111,14 @@ def map_tables(maps: Sequence[ClassMap]) -> tuple[Table, ...]:
             len(one.cuts),
             one.found.volume.voxel_size,
             one.found.resolution_fsc_0143,
+            _limited(one),
             one.found.resolution_fsc_05,
             float(np.median(one.found.held_out_correlations)),
             float(np.median(one.found.control_correlations)),
             float(np.degrees(one.found.coverage.largest_gap)),
             one.found.point_group,
             one.found.choice.reason,
+            relion_name(one.found.point_group),
             one.found.explained,
         )
         for one in maps
@@ -139,7 +155,7 @@ def map_estimates(maps: Sequence[ClassMap]) -> tuple[Estimate, ...]:
                 name=f"class {one.class_id}: resolution",
                 value=one.found.resolution_fsc_0143 / 10,
                 unit="nm",
-                note=f"FSC of half maps at 0.143; {len(one.cuts)} particles; point group "
+                note=f"{_read_off(one)}; {len(one.cuts)} particles; point group "
                 f"{one.found.point_group} ({one.found.choice.reason})",
             ),
             Estimate(
@@ -152,6 +168,19 @@ def map_estimates(maps: Sequence[ClassMap]) -> tuple[Estimate, ...]:
             ),
         ]
     return tuple(found)
+
+
+def _limited(one: ClassMap) -> bool:
+    return never_below(one.found.agreement.fsc, _THRESHOLD)
+
+
+def _read_off(one: ClassMap) -> str:
+    """Return what the resolution of a map is read off."""
+    if _limited(one):
+        return "twice the pixel: the half maps agree up to there, more pipeline.pixels would show more"
+    if not np.isfinite(one.found.resolution_fsc_0143):
+        return "the half maps agree nowhere"
+    return f"FSC of half maps at {_THRESHOLD}"
 
 
 def map_warnings(maps: Sequence[ClassMap]) -> tuple[str, ...]:
@@ -202,24 +231,37 @@ def _averages(one: ClassMap) -> Figure:
     return averages_figure(one.class_id, seen.averages, seen.projections, seen.counts, field)
 
 
-def map_writers(maps: Sequence[ClassMap], cuts: ParticleImages) -> tuple[Callable[[Path], object], ...]:
-    """Return what writes volumes/, particles.mrcs and orientations.star."""
+def map_writers(
+    maps: Sequence[ClassMap], cuts: ParticleImages, *, energy: float | None = None
+) -> tuple[Callable[[Path], object], ...]:
+    """Return what writes volumes/, particles.mrcs and orientations.star.
+
+    Parameters
+    ----------
+    energy
+        Of the beam [eV], where known.
+    """
     return (
         *(partial(_write_volume, one) for one in maps),
         partial(_write_particles, cuts),
-        partial(_write_orientations, tuple(maps), cuts),
+        partial(_write_orientations, tuple(maps), cuts, energy),
     )
 
 
 def _write_volume(one: ClassMap, folder: Path) -> None:
-    write_mrc(folder / "volumes" / f"class_{one.class_id:02d}.mrc", one.found.volume)
+    whole, name = one.found.volume, f"class_{one.class_id:02d}"
+    write_mrc(folder / "volumes" / f"{name}.mrc", whole)
+    agreement = Volume(density=one.found.local_agreement, voxel_size=whole.voxel_size)
+    write_mrc(folder / "volumes" / f"{name}_local_agreement.mrc", agreement)
 
 
 def _write_particles(cuts: ParticleImages, folder: Path) -> None:
     write_mrc_stack(folder / STACK, (image for image in cuts.images), pixel_size=cuts.pixel_size)
 
 
-def _write_orientations(maps: tuple[ClassMap, ...], cuts: ParticleImages, folder: Path) -> None:
+def _write_orientations(
+    maps: tuple[ClassMap, ...], cuts: ParticleImages, energy: float | None, folder: Path
+) -> None:
     if not maps:
         return
     every = [one.found.orientations for one in maps]
@@ -232,5 +274,5 @@ def _write_orientations(maps: tuple[ClassMap, ...], cuts: ParticleImages, folder
         cuts.pixel_size,
         [f"{number:06d}@{STACK}" for number in joined.particle_ids],
         random_subset=np.concatenate([one.found.halves for one in maps]) + 1,
-        optics=StarOptics(image_size=cuts.images.shape[-1]),
+        optics=StarOptics.for_relion(energy=energy, image_size=cuts.images.shape[-1]),
     )

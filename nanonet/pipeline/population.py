@@ -26,13 +26,17 @@ from nanonet.pipeline.like_maps import joined_classes, like_kinds
 from nanonet.pipeline.maps import ClassMap, map_estimates, map_figures, map_tables, map_warnings, map_writers
 from nanonet.pipeline.particles import particles_of
 from nanonet.pipeline.progress import progress_bar
+from nanonet.pipeline.retired import retired
+from nanonet.reconstruct.images import FEWEST
 from nanonet.reconstruct.likeness import likeness
+from nanonet.reconstruct.members import with_members
 from nanonet.reconstruct.reconstruction import Reconstruction
 from nanonet.reconstruct.score import MapScores
 from nanonet.records import (
     ClassTable,
     Estimate,
     FrameResult,
+    InputError,
     LabelMap,
     Micrograph,
     ParticleImages,
@@ -41,6 +45,7 @@ from nanonet.records import (
 from nanonet.report.particle_figures import particle_figures
 from nanonet.report.population_figures import scatter_figure
 
+_FEWEST_PIXELS = 16
 _FEW = 0.05
 """Share of a class that may change without its map being made anew."""
 
@@ -65,6 +70,11 @@ class Population:
         How often particles that fit their class's map badly are tried on the others, at most.
     smallest, largest
         Particles of a class.
+
+    Raises
+    ------
+    InputError
+        If one of the numbers is out of range.
     """
 
     name: ClassVar[str] = "population"
@@ -79,6 +89,19 @@ class Population:
     smallest: int = 20
     largest: int = 200
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        wanted = {
+            "pipeline.pixels must be even and at least 16": self.pixels >= _FEWEST_PIXELS
+            and self.pixels % 2 == 0,
+            f"pipeline.smallest must be at least {FEWEST}": self.smallest >= FEWEST,
+            "pipeline.largest must not be less than pipeline.smallest": self.largest >= self.smallest,
+            "pipeline.looks must not be negative": self.looks >= 0,
+        }
+        for rule, held in wanted.items():
+            if not held:
+                got = f"pixels {self.pixels}, smallest {self.smallest}, largest {self.largest}"
+                raise InputError(f"{rule}; got {got}, looks {self.looks}")
 
     def frame(self, micrograph: Micrograph) -> FrameResult:
         """Return the particles of one image, and their instance map."""
@@ -119,7 +142,7 @@ class Population:
                 *joined,
                 *_left_out(chosen, table),
             ),
-            writers=map_writers(maps, chosen.cuts),
+            writers=map_writers(maps, chosen.cuts, energy=found.series[0].energy),
         )
 
     def _looked_again(
@@ -144,11 +167,12 @@ class Population:
             change = moved(groups, own, which, scores)
             if np.array_equal(change.classes, groups):
                 break
-            groups = change.classes
             said.append(
                 f"look {look} at the maps: {int(change.joined.sum())} particles went where they fit better, "
                 f"{int(change.dropped.sum())} that fit no map were left out"
             )
+            groups, maps, lost = retired(change.classes, maps, smallest=self.smallest)
+            said += lost
             maps = tuple(self._maps(kept, groups, kinds, made=maps, look=look))
         return groups, maps, tuple(said)
 
@@ -179,7 +203,8 @@ class Population:
     ) -> Iterator[ClassMap]:
         """Yield the map of each class; those that are there and hardly changed, or were stored, are taken.
 
-        Classes of a kind have one point group, that of the first.
+        Classes of a kind have one point group, that of the first. Whatever map is taken, its particles are
+        those of the class.
         """
         classes = members(groups)
         kind_of = _kinds_of(kinds, groups)
@@ -189,8 +214,8 @@ class Population:
                 cuts = _of(kept.cuts, np.flatnonzero(own))
                 kind = int(kind_of[own][0]) + 1
                 if number < len(made) and _alike(made[number].cuts, cuts):
-                    yield made[number]
-                elif len(cuts) >= self.smallest or not made:
+                    yield _now_of(made[number], cuts)
+                else:
                     path = kept.workspace / f"look_{look}_class_{number + 1:02d}.npz"
                     found = load_record(path, Reconstruction)
                     if found is None or not np.array_equal(
@@ -202,8 +227,6 @@ class Population:
                         save_record(path, found)
                     known.setdefault(kind, found.point_group)
                     yield ClassMap(class_id=number + 1, kind_id=kind, cuts=cuts, found=found)
-                else:
-                    yield made[number]
                 advance(1)
 
     def _map(
@@ -230,6 +253,13 @@ def _alike(one: ParticleImages, other: ParticleImages) -> bool:
     return max(len(one), len(other)) - len(common) <= _FEW * len(one)
 
 
+def _now_of(one: ClassMap, cuts: ParticleImages) -> ClassMap:
+    """Return a class with its map and the particles that are in it now."""
+    if np.array_equal(one.cuts.particle_ids, cuts.particle_ids):
+        return one
+    return replace(one, cuts=cuts, found=with_members(one.found, cuts, class_id=one.class_id))
+
+
 def _own_correlations(count: int, maps: tuple[ClassMap, ...]) -> Float[np.ndarray, " n"]:
     """Return how each particle fits the half map of its class that it had no part in; NaN without a class."""
     found = np.full(count, np.nan)
@@ -242,7 +272,7 @@ def _kinds_of(kinds: Int[np.ndarray, " n"], groups: Int[np.ndarray, " n"]) -> In
     """Return the kind of each particle, which one that went to another class takes from there."""
     found = kinds.copy()
     for own in members(groups):
-        found[own] = np.bincount(kinds[own & (kinds >= 0)]).argmax()
+        found[own] = np.bincount(kinds[own & (kinds >= 0)], minlength=1).argmax()
     return found
 
 
@@ -262,6 +292,8 @@ def _with_scores(table: ClassTable, maps: tuple[ClassMap, ...]) -> ClassTable:
         rows = np.asarray(one.cuts.particle_ids) - 1
         data.loc[rows, "correlation"] = one.found.held_out_correlations
         data.loc[rows, "control_correlation"] = one.found.control_correlations
+        data.loc[rows, "size_over_map"] = one.found.sizes
+        data.loc[rows, "intensity_over_map"] = one.found.intensities
     return cast(ClassTable, table.with_data(data))
 
 

@@ -113,9 +113,17 @@ def _fill(store: ChunkStore, job: Run) -> None:
 
 
 def _require_content(series: Series) -> None:
-    """Refuse a series whose first, middle and last frame are all of one value each: nothing was recorded."""
-    for index in {0, len(series) // 2, len(series) - 1}:
-        if np.ptp(series[index].image) > 0:
+    """Refuse a series whose first, middle and last frame are all of one value each: nothing was recorded.
+
+    Frames in between are looked at only where those are empty: a folder may begin and end with blank images.
+    """
+    some = [0, len(series) // 2, len(series) - 1]
+    for index in [*some, *range(len(series))]:
+        image = series[index].image
+        finite = image[np.isfinite(image)]
+        if finite.size and np.ptp(finite) > 0:
             return
     value = float(series[0].image.flat[0])
-    raise InputError(f"{series.name} is empty: all pixels of its first, middle and last frame are {value:g}")
+    raise InputError(
+        f"{series.name} is empty: all pixels of its first frame are {value:g}, and no other varies"
+    )

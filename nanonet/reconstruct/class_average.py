@@ -89,6 +89,6 @@ def _upright(
     matrix = np.array([[cosine, sine], [-sine, cosine]])
     centre = np.full(2, image.shape[0] // 2)
     place = centre + found.orientations.shifts[index] / particles.pixel_size
-    return np.asarray(
-        affine_transform(image, matrix, place - matrix @ centre, order=1) / found.intensities[index]
-    )
+    upright = affine_transform(image, matrix, place - matrix @ centre, order=1)
+    # The image of a body s times as large has its sum on s² times as many pixels.
+    return np.asarray(upright * found.sizes[index] ** 2 / found.intensities[index])

@@ -45,6 +45,14 @@ def operations(point_group: str) -> Float[np.ndarray, "g 3 3"]:
     return np.asarray(matrices[np.argsort(-np.trace(matrices, axis1=1, axis2=2), kind="stable")])
 
 
+def relion_name(point_group: str) -> str:
+    """Return what RELION calls a group in these axes, or the largest that it has here.
+
+    Its T has a threefold axis along z, with D2 in common with ours, and it has no K; our I is its I1.
+    """
+    return {"I": "I1", "T": "D2", "K": "I1"}.get(point_group, point_group)
+
+
 def on_grid_and_rest(
     rotations: Float[np.ndarray, "g 3 3"],
 ) -> tuple[Float[np.ndarray, "h 3 3"], Float[np.ndarray, "c 3 3"]]:

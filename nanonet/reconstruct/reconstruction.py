@@ -53,7 +53,7 @@ class Reconstruction:
     sizes
         (n,) of each over that of the map.
     intensities
-        (n,) of each over that of the map, for its size.
+        (n,) sum of each over that of the map, of whatever size it is.
     agreement
         Fourier shell correlation of the half maps within a soft mask, with the mask's own part and without.
     resolution_fsc_0143, resolution_fsc_05

@@ -39,11 +39,14 @@ class MapScores:
         One for each map, all particles in the order of their images; ``class_ids`` are the number of the map.
     sizes
         (n, m) of the particle over the map.
+    intensities
+        (n, m) sum of the particle over that of the map.
     """
 
     correlations: Float[np.ndarray, "n m"]
     orientations: tuple[Orientations, ...]
     sizes: Float[np.ndarray, "n m"]
+    intensities: Float[np.ndarray, "n m"]
 
 
 def score(particles: ParticleImages, volumes: Sequence[Volume], *, point_groups: Sequence[str]) -> MapScores:
@@ -60,7 +63,8 @@ def score(particles: ParticleImages, volumes: Sequence[Volume], *, point_groups:
     Raises
     ------
     InputError
-        If maps and images differ in shape or in the size of their pixels, or images cannot be used.
+        If maps and images differ in shape or in the size of their pixels, if a map is of nothing, or if
+        images cannot be used.
     """
     check(particles, fewest=1)
     for volume in volumes:
@@ -70,9 +74,12 @@ def score(particles: ParticleImages, volumes: Sequence[Volume], *, point_groups:
                 f"maps must have {side} voxels a side of {particles.pixel_size:g} Å, as the images; "
                 f"got {volume.density.shape} of {volume.voxel_size:g} Å"
             )
+        if not volume.density.sum() > 0:
+            raise InputError("a map to compare with must be of something: its voxels sum up to 0 or less")
     centre, gyration = centres(particles)
     every = spectra(particles, centre, _REACH * float(np.median(gyration)))
     found = [_fitted(volume, every, group) for volume, group in zip(volumes, point_groups, strict=True)]
+    unit = float(particles.images.sum((1, 2)).mean())
     return MapScores(
         correlations=np.stack(
             [
@@ -85,6 +92,13 @@ def score(particles: ParticleImages, volumes: Sequence[Volume], *, point_groups:
             orientations_of(poses, centre, particles, class_id) for class_id, poses in enumerate(found)
         ),
         sizes=np.stack([poses.size.double().numpy() for poses in found], axis=1),
+        intensities=np.stack(
+            [
+                poses.scale.double().numpy() * unit / float(volume.density.sum())
+                for volume, poses in zip(volumes, found, strict=True)
+            ],
+            axis=1,
+        ),
     )
 
 
@@ -105,6 +119,7 @@ def _fitted(volume: Volume, every: Spectra, point_group: str) -> Poses:
     highest = shell_of(_DETAIL, every)
     whole = every.up_to(highest).whole()
     density = torch.as_tensor(np.asarray(volume.density, dtype=np.float32))
+    density = density / density.sum()  # as bright as the spectra
     grid = fourier_grid.to_grid(density, fourier_grid.grid_side(highest))
     directions = view_directions(view_step(highest, every), operations(point_group))
     poses = unturned(len(every))

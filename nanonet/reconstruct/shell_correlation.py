@@ -80,6 +80,11 @@ def resolution(curve: ShellCorrelation, threshold: float) -> float:
     return float(1.0 / frequency)
 
 
+def never_below(curve: ShellCorrelation, threshold: float) -> bool:
+    """Return whether a curve stays above a threshold: its `resolution` is then that of the pixels."""
+    return bool((curve.correlation >= threshold).all())
+
+
 def local_agreement(
     one: Float[np.ndarray, "n n n"], other: Float[np.ndarray, "n n n"], width: float
 ) -> Float[np.ndarray, "n n n"]:

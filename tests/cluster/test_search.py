@@ -47,6 +47,35 @@ def test_groups_too_small_for_a_map_do_not_count() -> None:
         search(values[:10], [HDBSCAN()], np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("sizes", [[60, 15, 15, 15], [18, 18], [90, 12]])
+@pytest.mark.parametrize("method", [Mixture(), HDBSCAN()], ids=lambda method: type(method).__name__)
+def test_kinds_of_too_few_for_a_map_are_kinds_and_no_part_of_others(method, sizes: list[int]) -> None:
+    values, kind = blobs(sizes, apart=25.0)
+    found = search(values, [method], np.random.default_rng(0))
+    assert adjusted_rand_score(kind, found.best.labels) > 0.95, found.reason
+    groups, said = within(found.best.labels, np.ones(len(values)))
+    assert (groups >= 0).sum() == sum(size for size in sizes if size >= 20)
+    assert len(said) == sum(size < 20 for size in sizes)
+
+
+def test_particles_of_a_small_kind_that_were_not_used_to_find_it_fit_it() -> None:
+    """The middle and spread of 25 in 12 features are far from the kind's: χ² would leave out 4 of 10."""
+    fits = []
+    for seed in range(20):
+        values = np.random.default_rng(seed).normal(size=(325, 12))
+        fits.append((assign(values, np.repeat([0, -1], [25, 300])).labels >= 0).mean())
+    assert np.mean(fits) > 0.97
+
+
+def test_a_wide_kind_about_a_narrow_one_is_a_kind_if_most_are_of_it() -> None:
+    rng = np.random.default_rng(0)
+    kinds = np.repeat([0, 1], [300, 100])
+    values = rng.standard_normal((400, 2)) * np.where(kinds == 0, 3.0, 0.3)[:, None]
+    found = assign(values, kinds)
+    assert not found.mixed.any()
+    assert (found.labels == kinds).mean() > 0.9
+
+
 def test_what_is_unlike_all_groups_is_an_outlier_and_what_lies_between_two_is_unsure() -> None:
     values, kind = blobs([100, 100])
     middle = (values[kind == 0].mean(axis=0) + values[kind == 1].mean(axis=0)) / 2

@@ -113,8 +113,27 @@ def test_two_kinds_become_two_maps(mixture, stopped_run) -> None:
         assert mrc.data.shape[0] == 72
     star = (output / "orientations.star").read_text()
     assert star.count("@particles.mrcs") == 72
+    # RELION refuses an optics table without these.
+    assert all(
+        f"_{label} " in star for label in ("rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast")
+    )
+    assert rows["size_over_map"].between(0.8, 1.25).all()
+    assert rows["intensity_over_map"].between(0.6, 1.6).all()
+    assert (output / "volumes" / "class_01_local_agreement.mrc").exists()
     page = (output / "report.html").read_text()
     assert "Map of class 2" in page
+
+
+@pytest.mark.parametrize(
+    "word", ["pipeline.pixels=0", "pipeline.pixels=17", "pipeline.largest=3", "pipeline.looks=-1"]
+)
+def test_numbers_that_cannot_be_are_refused_before_any_work(
+    mixture, tmp_path: Path, infer, word: str
+) -> None:
+    code, _, err = infer(*words(mixture[0], tmp_path / "run"), word)
+    assert code == 2
+    assert word.split("=")[0] in err
+    assert err.count("\n") <= 3
 
 
 def test_images_without_a_pixel_size_are_refused_in_one_line(tmp_path: Path, infer) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from nanonet.pipeline.like_maps import joined_classes, like_kinds
+from nanonet.pipeline.retired import retired
 from nanonet.reconstruct.likeness import Likeness
 from nanonet.records import Orientations
 
@@ -79,3 +80,17 @@ def test_classes_of_one_kind_are_joined_while_they_are_few(largest: int, classes
     assert [one.class_id for one in left] == list(range(1, len(left) + 1))
     assert [one.kind_id for one in left] == [1, 2, 1][: len(left)]
     assert all((one.found.orientations.class_ids == one.class_id).all() for one in left)
+
+
+def test_a_class_that_lost_most_has_no_map_and_the_others_are_numbered_anew() -> None:
+    every = maps((1, 5, "O"), (2, 6, "O"), (3, 5, "O"))
+    groups = np.array([-1, *np.repeat([0, 1, 2], [5, 2, 6])])
+    found, left, said = retired(groups, every, smallest=4)
+    assert found.tolist() == [-1, *[0] * 5, -1, -1, *[1] * 6]
+    assert [(one.class_id, one.kind_id) for one in left] == [(1, 1), (2, 3)]
+    assert set(left[1].found.orientations.class_ids) == {2}
+    assert len(said) == 1
+    assert "class 2" in said[0]
+    nobody, none, _ = retired(np.full(3, -1), every[:1], smallest=4)
+    assert nobody.tolist() == [-1] * 3
+    assert none == ()

@@ -17,6 +17,7 @@ from nanonet.reconstruct.close_up import close_up, widened
 from nanonet.reconstruct.coverage import coverage
 from nanonet.reconstruct.images import centres
 from nanonet.reconstruct.mask import ball_like
+from nanonet.reconstruct.members import with_members
 from nanonet.reconstruct.point_group import operations
 from nanonet.reconstruct.reconstruction import RIGHT, Reconstruction, Settings, reconstruct
 from nanonet.reconstruct.refine import Refine
@@ -81,6 +82,15 @@ def test_particles_are_told_from_those_of_another_map(found: Reconstruction, cub
     assert scores.correlations[:, 0].mean() > found.correlations.mean() - 0.02
 
 
+def test_the_unit_of_a_map_does_not_matter(found: Reconstruction, cubes: Simulated) -> None:
+    """Counts of thousands a voxel once kept brightness, and with it size and pose, from being fitted."""
+    bright = replace(found.volume, density=1e6 * np.asarray(found.volume.density))
+    scores = score(cubes.particles, [found.volume, bright], point_groups=["O", "O"])
+    assert scores.correlations[:, 1] == pytest.approx(scores.correlations[:, 0], abs=1e-4)
+    assert 1e6 * scores.intensities[:, 1] == pytest.approx(scores.intensities[:, 0], rel=1e-3)
+    assert scores.intensities[:, 0] == pytest.approx(found.intensities, rel=0.1)
+
+
 def test_maps_of_another_size_are_refused(found: Reconstruction, cubes: Simulated) -> None:
     with pytest.raises(InputError, match="voxels a side"):
         score(cubes.particles, [replace(found.volume, voxel_size=1.0)], point_groups=["O"])
@@ -101,6 +111,45 @@ def test_averages_of_turned_particles_are_the_projections(found: Reconstruction,
     # A view is not as like the average of another one.
     other = [correlation(a, b) for a, b in zip(seen.averages, seen.projections[::-1], strict=True)]
     assert np.mean(other) < np.mean(likeness) - 0.02
+
+
+def test_averages_are_as_bright_as_the_map_whatever_the_sizes() -> None:
+    rng = np.random.default_rng(4)
+    few = simulated(sphere(70), 12, rng, side=SIDE, pixel_size=PIXEL, shift=0.5, counts=20.0, size_spread=0.2)
+    made = reconstruct(few.particles, rng, point_group="K", settings=QUICK)
+    seen = class_averages(made, few.particles, views=2)
+    middle = SIDE // 2
+    ratio = seen.averages[:, middle, middle] / seen.projections[:, middle, middle]
+    assert ratio == pytest.approx(np.ones(2), rel=0.06)
+    sums = few.particles.images.sum((1, 2))
+    assert np.corrcoef(made.intensities, sums)[0, 1] > 0.97
+
+
+def test_a_map_is_told_of_those_who_came_and_forgets_those_who_left(
+    found: Reconstruction, cubes: Simulated
+) -> None:
+    more = simulated(BODY, 8, np.random.default_rng(7), side=SIDE, pixel_size=PIXEL, shift=1.5, counts=2.0)
+    now = replace(
+        cubes.particles,
+        images=np.concatenate([more.particles.images, cubes.particles.images[5:]]),
+        particle_ids=np.concatenate([100 + np.arange(8), cubes.particles.particle_ids[5:]]),
+        noise=np.concatenate([more.particles.noise, cubes.particles.noise[5:]]),
+    )
+    made = with_members(found, now, class_id=3)
+    assert made.volume is found.volume
+    assert made.orientations.particle_ids.tolist() == np.asarray(now.particle_ids).tolist()
+    assert set(made.orientations.class_ids) == {3}
+    assert np.array_equal(made.held_out_correlations[8:], found.held_out_correlations[5:])
+    assert np.array_equal(made.orientations.rotations[8:], found.orientations.rotations[5:])
+    assert made.held_out_correlations[:8].mean() == pytest.approx(
+        found.held_out_correlations.mean(), abs=0.02
+    )
+    assert (made.control_correlations[:8] < made.held_out_correlations[:8]).all()
+    assert made.intensities[:8] == pytest.approx(
+        more.sizes**3 * np.median(found.intensities / cubes.sizes**3), rel=0.1
+    )
+    assert set(made.halves[:8]) == {0, 1}
+    assert len(made.coverage.directions) == len(now)
 
 
 def test_what_was_found_explains_particles_that_had_no_part_in_it(found: Reconstruction) -> None:

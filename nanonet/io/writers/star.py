@@ -20,11 +20,15 @@ from nanonet.io.atomic import atomic_path
 from nanonet.records import InputError, Orientations
 
 _MM_PER_ANGSTROM = 1e-7
+_USUAL_ENERGY = 200e3
 
 
 @dataclass(frozen=True, kw_only=True)
 class StarOptics:
     """What RELION wants to know of the instrument; None leaves the column out.
+
+    It stops where voltage, aberration or amplitude contrast are missing, though images that show mass
+    thickness have no transfer function for them to describe: `for_relion` fills in what is not known.
 
     Parameters
     ----------
@@ -42,6 +46,11 @@ class StarOptics:
     Cs: float | None = None
     amplitude_contrast: float | None = None
     image_size: int | None = None
+
+    @classmethod
+    def for_relion(cls, *, energy: float | None, image_size: int) -> StarOptics:
+        """Return all that RELION asks for: no aberrations, amplitude contrast alone, 200 keV unless known."""
+        return cls(energy=energy or _USUAL_ENERGY, Cs=0.0, amplitude_contrast=1.0, image_size=image_size)
 
 
 def euler_angles(rotations: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3"]:
