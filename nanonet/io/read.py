@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nanonet.io.errors import reading
+from nanonet.io.one_movie import one_movie
 from nanonet.io.readers.find_files import FORMATS, find_files, listed
 from nanonet.io.readers.recording import Recording
 from nanonet.io.readers.resample import SAME_WITHIN, SquareGrid, square_grid
@@ -72,6 +75,7 @@ def read_series(
     frame_time: float | None = None,
     frames: str | None = None,
     dataset: str | None = None,
+    movie: bool = False,
 ) -> Series:
     """Open the images or the movie of a microscope; frames are read from disk one at a time, later.
 
@@ -89,6 +93,8 @@ def read_series(
         Which frames, as a slice of the whole series: "10:200:2", "5".
     dataset
         Which of the images in a file that holds several.
+    movie
+        Whether the images of a folder are the frames of one movie, in natural order.
 
     Raises
     ------
@@ -105,8 +111,27 @@ def read_series(
     if ignored:
         note = f"ignored beside the images: {listed(ignored)}"
         stacks = [dataclasses.replace(stack, notes=(*stack.notes, note)) for stack in stacks]
-    series = Series(name=name, stacks=tuple(stacks))
-    return series if frames is None else select_frames(series, str(frames))
+    series = Series(name=name, stacks=_told_apart(stacks))
+    some = series if frames is None else select_frames(series, str(frames))
+    return one_movie(some) if movie else some
+
+
+def _told_apart(stacks: Sequence[Stack]) -> tuple[Stack, ...]:
+    """Return the stacks with names of their own: of files named alike, as much of the path as differs."""
+    names = Counter(stack.name for stack in stacks)
+    alike = [Path(str(stack.path)).absolute() for stack in stacks if names[stack.name] > 1]
+    if not alike:
+        return tuple(stacks)
+    common = Path(os.path.commonpath([path.parent for path in alike]))
+    again = Counter(alike).most_common(1)[0]
+    if again[1] > 1:
+        raise InputError(f"{again[0].name} is given {again[1]} times")
+    return tuple(
+        dataclasses.replace(stack, name=Path(str(stack.path)).absolute().relative_to(common).as_posix())
+        if names[stack.name] > 1
+        else stack
+        for stack in stacks
+    )
 
 
 def _stack(path: Path, said: Calibration, dataset: str | None) -> Stack:

@@ -15,10 +15,11 @@ from nanonet.measure.overlap import overlap_weights
 from nanonet.records import Estimate, ImageTable, ParticleTable
 
 _RESAMPLES = 1000
-_FEWEST = 4
-"""Resampling fewer images, tracks or particles than this says nothing of how they scatter."""
+_FEWEST = {"images": 2, "tracks": 4, "particles": 4}
+"""Resampling fewer of these says nothing of how they scatter."""
 
 _INTERVAL = (5.0, 95.0)
+_UNLINKED = "unlinked frames"
 Statistic = Callable[[Float[np.ndarray, " n"], Float[np.ndarray, " n"]], float]
 
 
@@ -37,9 +38,12 @@ def summarise(table: ParticleTable, images: ImageTable | None = None) -> tuple[E
 
     Particles that touch the border of the frame are counted but have no part in sizes and shapes, nor do
     those of confidence 0, which are not single particles. The 90 %
-    intervals are percentiles of a bootstrap that resamples what is independent: whole images where there are
-    4 or more, else whole tracks where frames are linked (the frames of a movie show the same particles), else
-    particles. With fewer than 4 of these there is no interval, and the note says so. Sizes come raw and,
+    intervals are percentiles of a bootstrap that resamples what is independent: whole images (or movies)
+    where there are several, else whole tracks where frames are linked (the frames of a movie show the same
+    particles), else the particles of the only image, which say nothing of another image. They are as much
+    wider as Student's t is for so few (Hesterberg, Am. Stat. 69, 371 (2015)). With fewer than 2 images or 4
+    tracks or particles, or where a movie is not linked, there is no interval, and the note says so. Sizes
+    come raw and,
     where the images are given, corrected for the border, which large particles touch more often
     (`nanonet.measure.border`), and, where some could not be told apart, for overlap too, which hides large
     ones more often (`nanonet.measure.overlap`).
@@ -121,19 +125,28 @@ def _numbers(table: ParticleTable) -> tuple[Estimate, ...]:
 
 def _sample(rows: pd.DataFrame) -> _Sample:
     even = np.ones(len(rows))
-    if rows["image"].nunique() >= _FEWEST:
+    if rows["image"].nunique() >= _FEWEST["images"]:
         return _Sample(rows=rows, group=pd.factorize(rows["image"])[0], kind="images", weight=even)
     if len(rows) and rows["track_id"].notna().all():
         keys = rows["image"].astype(str) + "/" + rows["track_id"].astype(str)
         return _Sample(rows=rows, group=pd.factorize(keys)[0], kind="tracks", weight=even)
+    if rows["frame"].nunique() > 1:  # the same particles again and again, nobody knows which
+        return _Sample(rows=rows, group=np.zeros(len(rows), dtype=int), kind=_UNLINKED, weight=even)
     return _Sample(rows=rows, group=np.arange(len(rows)), kind="particles", weight=even)
 
 
+def _groups(sample: _Sample) -> int:
+    return int(sample.group.max()) + 1 if len(sample.group) else 0
+
+
 def _how(sample: _Sample) -> str:
-    groups = int(sample.group.max()) + 1 if len(sample.group) else 0
-    if groups < _FEWEST:
+    groups = _groups(sample)
+    if sample.kind == _UNLINKED:
+        return "the frames are not linked: no interval"
+    if groups < _FEWEST[sample.kind]:
         return f"{groups} {sample.kind} are too few for an interval"
-    return f"resampled over {groups} {sample.kind}"
+    of = " of this image alone" if sample.kind == "particles" else ""
+    return f"resampled over {groups} {sample.kind}{of}"
 
 
 def _estimate(
@@ -142,8 +155,10 @@ def _estimate(
     values = sample.rows[column].to_numpy(dtype=np.float64)
     order = np.argsort(values)
     weight = sample.weight[order]
-    low, high = _interval(values[order], weight, sample.group[order], statistic, np.random.default_rng([0]))
     value = statistic(values[order], weight)
+    if not np.isfinite(value) or _groups(sample) < _FEWEST.get(sample.kind, np.inf):
+        return Estimate(name=name, value=value, unit=unit, note=note)
+    low, high = _interval(values[order], weight, sample.group[order], statistic, np.random.default_rng([0]))
     return Estimate(name=name, value=value, unit=unit, low=low, high=high, note=note)
 
 
@@ -153,17 +168,21 @@ def _interval(
     group: Int[np.ndarray, " n"],
     statistic: Statistic,
     generator: np.random.Generator,
-) -> tuple[float | None, float | None]:
-    """Return the percentiles of ``statistic`` when groups are drawn anew with replacement."""
+) -> tuple[float, float]:
+    """Return the percentiles of a positive ``statistic`` when groups are drawn anew, wider for few groups."""
+    from scipy.stats import norm, t
+
     groups = int(group.max()) + 1
-    if groups < _FEWEST:
-        return None, None
     draws = np.empty(_RESAMPLES)
     for i in range(_RESAMPLES):
         times = np.bincount(generator.integers(groups, size=groups), minlength=groups)
         draws[i] = statistic(values, weight * times[group])
-    low, high = np.nanpercentile(draws, _INTERVAL)
-    return float(low), float(high)
+    # The variance of n drawn from n is smaller by (n - 1) / n, and its ends are as if n were large.
+    end = _INTERVAL[1] / 100
+    wider = np.sqrt(groups / (groups - 1)) * t.ppf(end, groups - 1) / norm.ppf(end)
+    middle = statistic(values, weight)
+    low, high = middle + wider * (np.nanpercentile(draws, _INTERVAL) - middle)
+    return float(max(low, 0.0)), float(high)
 
 
 def _mean(values: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -> float:
@@ -180,8 +199,8 @@ def _median(values: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -
 
 
 def _spread(values: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -> float:
-    """Return the standard deviation with one degree of freedom taken off; 0 for a single value."""
+    """Return the standard deviation with one degree of freedom taken off; NaN for a single value."""
     number = weights.sum()
     if number < 2:
-        return 0.0
+        return float("nan")
     return float(np.sqrt(weights @ (values - _mean(values, weights)) ** 2 / (number - 1.0)))

@@ -18,29 +18,31 @@ _RESAMPLES = 1000
 def summarise_tracks(tracks: TrackTable, events: ParticleEventTable) -> tuple[Estimate, ...]:
     """Return the number of coalescences and the median growth rate, with 90 % intervals.
 
-    The number is that of the events listed; its interval is what their confidences, each taken as a chance by
-    itself, leave of it. Rates are resampled over tracks; with fewer than 4 there is no interval.
+    Of the events listed each is taken to be real with the chance that its confidence is, by itself: the
+    number is the median of how many are, with its interval. Rates are resampled over tracks; with fewer than
+    4 there is no interval.
     """
     merged = events.data[events.data["kind"] == "coalescence"]
     chances = merged["confidence"].to_numpy(dtype=np.float64)
-    low, high = _number_interval(chances)
+    low, middle, high = _number(chances)
     number = Estimate(
         name="coalescences",
-        value=float(len(chances)),
+        value=middle,
         low=low,
         high=high,
-        note="of particles that stayed one; those not recognised are not in the interval",
+        note=f"of particles that stayed one, of {len(chances)} listed; those not recognised are not in the "
+        "interval",
     )
     return (number, *_growth(tracks))
 
 
-def _number_interval(chances: Float[np.ndarray, " n"]) -> tuple[float, float]:
-    """Return the 5 % and 95 % quantile of the number of independent events that are real."""
+def _number(chances: Float[np.ndarray, " n"]) -> tuple[float, float, float]:
+    """Return the 5 %, 50 % and 95 % quantile of the number of independent events that are real."""
     density = np.ones(1)
     for chance in chances:
         density = np.convolve(density, [1 - chance, chance])
-    low, high = np.searchsorted(np.cumsum(density), [0.05, 0.95])
-    return float(low), float(min(high, len(chances)))
+    low, middle, high = np.minimum(np.searchsorted(np.cumsum(density), [0.05, 0.5, 0.95]), len(chances))
+    return float(low), float(middle), float(high)
 
 
 def _growth(tracks: TrackTable) -> tuple[Estimate, ...]:

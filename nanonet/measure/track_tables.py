@@ -138,7 +138,8 @@ def _ended(story: Story, film: Film, number: int, row: int) -> str:
 
 def _crosses(spots: Spots, film: Film, row: int, step: int) -> bool:
     """Return whether a particle touches the edge, or drifts onto it by the frame before or after."""
-    near = spots.by_frame[spots.frame[row] - spots.frame.min() + step]
+    index = spots.frame[row] - spots.frame.min() + step
+    near = spots.by_frame[index] if 0 <= index < len(spots.by_frame) else spots.by_frame[0][:0]
     drift = spots.drift[near[0]] if len(near) else spots.drift[row]
     place, radius = spots.position[row] + drift, spots.radius[row]
     beyond = (place - radius < 0).any() or (place + radius > film.field).any()

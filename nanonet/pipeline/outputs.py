@@ -173,9 +173,10 @@ def map_names(series: Series, stem: str) -> list[str]:
     """Return the files that the maps of a series go to: one of a movie, stem/NAME.tif for each image."""
     if not series.is_folder:
         return [f"{stem}.tif"]
-    stems = Counter(Path(stack.name).stem for stack in series.stacks)
     names = [Path(stack.name) for stack in series.stacks]
-    return [f"{stem}/{name.stem if stems[name.stem] == 1 else name.name}.tif" for name in names]
+    stems = Counter(name.with_suffix("") for name in names)
+    own = [name.with_suffix("") if stems[name.with_suffix("")] == 1 else name for name in names]
+    return [f"{stem}/{name.as_posix()}.tif" for name in own]
 
 
 def _content(

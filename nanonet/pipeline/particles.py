@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -40,6 +40,7 @@ class Particles:
                 tables=(particles, images),
                 estimates=summarise(particles, images),
                 figures=particle_figures(particles),
+                warnings=tuple(_unlinked(series)),
             )
         particles = self.link(particles)
         film = _film(series)
@@ -68,6 +69,12 @@ def particles_of(
         tables=(table, describe(micrograph, label_map, table)),
         maps={"labels": label_map.labels},
     )
+
+
+def _unlinked(series: Series) -> Iterator[str]:
+    movies = [stack.name for stack in series.stacks if len(stack) > 1]
+    if movies:
+        yield f"{len(movies)} movies in one run are not linked: give each alone to follow its particles"
 
 
 def _film(series: Series) -> Film:

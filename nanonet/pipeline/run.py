@@ -66,7 +66,7 @@ def run(job: Run) -> Path:
     if job.chunk < 1:
         raise InputError(f"chunk must be at least 1 frame, got {job.chunk}")
     more = job.pipeline.inputs if isinstance(job.pipeline, ReadsMore) else ()
-    paths = [Path(stack.path) for stack in job.series.stacks if stack.path is not None]
+    paths = [Path(path) for stack in job.series.stacks for path in (stack.path, *stack.parts) if path]
     provenance = collect(config=job.settings, inputs=[*paths, *more], command=job.command)
     mark = fingerprint({k: v for k, v in job.settings.items() if k not in _NO_MATTER}, provenance.inputs)
     if is_finished(job.output, mark, UNFINISHED):

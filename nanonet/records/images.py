@@ -109,7 +109,9 @@ class Stack:
     name
         File name.
     path
-        Where the file lies, for provenance; None for arrays that come from no file.
+        Where the file lies, for provenance; None for arrays that come from no file, or from several.
+    parts
+        Where those several files lie.
     notes
         What was done on reading that the user should know ("pixels 0.20 x 0.25 Å resampled to 0.20 Å").
     """
@@ -118,6 +120,7 @@ class Stack:
     shape: tuple[int, int, int]
     name: str
     path: str | None = None
+    parts: tuple[str, ...] = ()
     pixel_size: float | None = None
     modality: Modality | None = None
     energy: float | None = None

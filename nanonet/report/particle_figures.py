@@ -50,9 +50,13 @@ def particle_figures(table: ParticleTable, frame_time: float | None = None) -> t
 
 
 def _whole(data: pd.DataFrame) -> pd.DataFrame:
-    if "touches_border" not in data:
-        return data
-    return data[~data["touches_border"].fillna(False).astype(bool)]
+    """Return the single particles that lie whole in the frame, as the summary has them."""
+    kept = np.ones(len(data), dtype=bool)
+    if "touches_border" in data:
+        kept &= ~data["touches_border"].fillna(False).astype(bool).to_numpy()
+    if "confidence" in data:
+        kept &= (data["confidence"] != 0).to_numpy()
+    return data[kept]
 
 
 def _is_movie(data: pd.DataFrame) -> bool:
@@ -65,7 +69,8 @@ def _sizes(data: pd.DataFrame, column: str, unit: str, *, cut: int) -> Figure:
     low, median, high = (float(size) for size in np.quantile(values, [0.05, 0.5, 0.95]))
     frames = data["frame"].nunique()
     where = f" of {frames} frames" if frames > 1 else ""
-    left_out = f" {number_text(cut, 0)} cut by the border of the image are left out." if cut else ""
+    why = "cut by the border of the image, or of no single particle,"
+    left_out = f" {number_text(cut, 0)} {why} are left out." if cut else ""
     return Figure(
         title=f"Particle size: median {plain_text(median, 3)} {unit}",
         caption=f"Diameter of the circle of equal area, {number_text(len(values), 0)} particles{where}. "

@@ -33,6 +33,8 @@ class Candidates:
         n parts of the look, each with a candidate.
     separated
         (n,) True where it was cut from a neighbour.
+    flagged
+        (n,) True where it breaks the separation's rule of what a single particle is, and was kept anyway.
     features
         (n, 7) what is seen of each, as named by `FEATURES`: logarithm of its diameter in pixels of the look,
         largest height, mean of abs(2 p - 1) over its pixels, mean distance and correlation of the predicted
@@ -44,6 +46,7 @@ class Candidates:
     excess: Float32[np.ndarray, "v u"]
     boxes: tuple[Box, ...]
     separated: Bool[np.ndarray, " n"]
+    flagged: Bool[np.ndarray, " n"]
     features: Float[np.ndarray, "n 7"]
 
     def __len__(self) -> int:
@@ -57,6 +60,8 @@ def candidates(
     separate: Separation,
     min_probability: float,
     smallest: float,
+    pixel_size: float | None = None,
+    block: float = 1.0,
 ) -> Candidates:
     """Return what may be particles by the maps of a look.
 
@@ -70,11 +75,22 @@ def candidates(
         Least probability of a pixel to be in a particle.
     smallest
         Diameter [px of the look] below which specks and holes are removed.
+    pixel_size, block
+        Of the frame [Å], where known, and how many of its pixels, a side, one of the look stands for: lengths
+        that the separation is given are of the frame.
     """
     from scipy.ndimage import find_objects
 
     mask = without_specks(probability >= min_probability, smallest)
-    parts = separate(Foreground(mask=mask, smallest=max(smallest, _SMALLEST), height=height))
+    parts = separate(
+        Foreground(
+            mask=mask,
+            pixel_size=pixel_size,
+            block=block,
+            smallest=max(smallest, _SMALLEST),
+            height=height,
+        )
+    )
     found = find_objects(parts.labels, max_label=len(parts.separated))
     area = np.bincount(parts.labels.ravel(), minlength=len(found) + 1)[1:]
     large = area >= np.pi / 4 * _SMALLEST**2
@@ -87,6 +103,7 @@ def candidates(
         excess=_excess(probability - np.float32(min_probability), labels > 0),
         boxes=boxes,
         separated=parts.separated[large],
+        flagged=parts.flagged[large],
         features=_features(labels, boxes, probability, height),
     )
 

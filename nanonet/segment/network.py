@@ -97,6 +97,7 @@ def segment(
             min_probability=min_probability,
             smallest=least,
             flips=flips,
+            pixel_size=micrograph.pixel_size,
         )
     )
     return settle(
@@ -116,10 +117,11 @@ def looks(
     min_probability: float = 0.5,
     smallest: float = _SMALLEST_PX,
     flips: bool = False,
+    pixel_size: float | None = None,
 ) -> Iterator[Candidates]:
     """Yield what may be particles at each scale, from the coarsest on; `segment` says what is given.
 
-    ``smallest`` is in pixels of the image.
+    ``smallest`` is in pixels of the image, ``pixel_size`` in Å.
     """
     values = _finite(image)
 
@@ -130,6 +132,8 @@ def looks(
             separate=separate,
             min_probability=min_probability,
             smallest=smallest * scale,
+            pixel_size=pixel_size,
+            block=1 / scale,
         )
 
     scales = _scales(values.shape)

@@ -39,7 +39,7 @@ class Foreground:
 
     mask: Bool[np.ndarray, "y x"]
     pixel_size: float | None = None
-    block: int = 1
+    block: float = 1
     smallest: float = 0.0
     height: Float[np.ndarray, "y x"] | None = None
 

@@ -37,10 +37,16 @@ def settle(
         Candidates of less are dropped.
     least_area
         Pixels of the frame that a particle has at least.
+
+    Returns
+    -------
+    LabelMap
+        Those that were flagged have confidence 0 in the end, and their area is what could not be told apart.
     """
     labels = np.zeros(shape, dtype=np.int32)
     separated: list[bool] = []
     believed: list[float] = []
+    unresolved: float | None = None
     for look, index in _in_turn(confidence, minimum_confidence):
         box, mask = on_frame(looks[look], index, shape)
         free = mask & (labels[box] == 0)
@@ -48,14 +54,18 @@ def settle(
         if taken < max(_FREE * all_of_it, least_area, 1):
             continue
         labels[box][free if taken == all_of_it else _largest_piece(free)] = len(believed) + 1
+        flagged = bool(looks[look].flagged[index])
+        if flagged:
+            unresolved = (unresolved or 0.0) + taken / labels.size
         separated.append(bool(looks[look].separated[index]))
-        believed.append(float(confidence[look][index]))
+        believed.append(0.0 if flagged else float(confidence[look][index]))
     ordered, first = in_rows(labels)
     order = labels.ravel()[first] - 1
     return LabelMap(
         labels=ordered.astype(np.int32),
         separated=np.array(separated, dtype=bool)[order],
         confidence=np.array(believed, dtype=float)[order],
+        unresolved=unresolved,
     )
 
 

@@ -7,6 +7,7 @@ from PIL import Image
 
 from nanonet.io import read_series
 from nanonet.io.readers.resample import square_grid
+from nanonet.pipeline.outputs import map_names
 from nanonet.records import InputError
 
 
@@ -47,6 +48,46 @@ def test_a_pattern_takes_only_images(folder):
 def test_a_list(folder):
     names = [str(folder / "frame10.png"), str(folder / "frame1.png")]
     assert greys(read_series(names, pixel_size="px")) == [10, 1]
+
+
+def test_a_list_as_it_is_typed(folder):
+    names = f"[{folder / 'frame10.png'}, '{folder / 'frame1.png'}']"
+    assert greys(read_series(names, pixel_size="px")) == [10, 1]
+
+
+def test_files_named_alike_are_told_apart(tmp_path):
+    for number, place in enumerate(("a", "b/c", "b")):
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / place / "img.npy", np.full((3, 3), number))
+    np.save(tmp_path / "a" / "other.npy", np.full((3, 3), 9))
+    series = read_series([f"{tmp_path}/a", f"{tmp_path}/b/*.npy", f"{tmp_path}/b/c"], pixel_size="px")
+    assert [one.name for one in series] == ["a/img.npy", "other.npy", "b/img.npy", "b/c/img.npy"]
+    assert map_names(series, "labels") == [
+        f"labels/{name}.tif" for name in ("a/img", "other", "b/img", "b/c/img")
+    ]
+    with pytest.raises(InputError, match=r"img\.npy is given 2 times"):
+        read_series([f"{tmp_path}/b/*.npy", f"{tmp_path}/b/img.npy"], pixel_size="px")
+
+
+def test_files_of_one_frame_each_are_a_movie_if_the_user_says_so(folder):
+    plain = read_series(folder, pixel_size=0.5)
+    movie = read_series(folder, pixel_size=0.5, frame_time=0.1, movie=True)
+    assert (plain.is_movie, movie.is_movie) == (False, True)
+    assert greys(movie) == [1, 2, 10]
+    assert {one.name for one in movie} == {"run7"}
+    (stack,) = movie.stacks
+    assert [name.rsplit("/", 1)[1] for name in stack.parts] == ["frame1.png", "frame2.png", "frame10.png"]
+    assert [around.frame for around in movie[0].around(1)] == [1, 0, 1]
+    assert greys(read_series(folder, pixel_size=0.5, movie=True, frames="1:")) == [2, 10]
+
+
+def test_what_is_no_movie_of_files_is_refused(folder, tmp_path):
+    Image.fromarray(np.zeros((4, 6), np.uint8)).save(folder / "frame11.png")
+    with pytest.raises(InputError, match=r"must have the same size: frame1\.png .* frame11\.png"):
+        read_series(folder, pixel_size=1, movie=True)
+    np.save(tmp_path / "long.npy", np.ones((2, 4, 5)))
+    with pytest.raises(InputError, match=r"long\.npy holds 2 frames"):
+        read_series([str(folder), str(tmp_path / "long.npy")], pixel_size=1, movie=True)
 
 
 def test_a_file_whose_name_looks_like_a_pattern(tmp_path):

@@ -143,6 +143,26 @@ def test_what_cannot_be_followed_is_named() -> None:
         Film(frames=0)
 
 
+def test_particles_may_be_there_for_a_part_of_the_movie_only() -> None:
+    rows = [row for row in bystanders(16) if 4 <= row[0] < 11]
+    tracks, _ = follow(link(table(rows)), Film(frames=16, field=(400.0, 400.0)))
+    assert len(tracks.data) == 12
+    # Those at x = 0 touch the edge of the field.
+    at_edge = tracks.data["began"] == "border"
+    assert at_edge.sum() == 3
+    assert (tracks.data.loc[~at_edge, "began"] == "appeared").all()
+    assert (tracks.data.loc[~at_edge, "ended"] == "vanished").all()
+
+
+def test_of_many_doubtful_events_the_number_lies_in_its_interval() -> None:
+    _, events = follow(link(table([*bystanders(16), *_merging(16)])), Film(frames=16, frame_time=1.0))
+    many = events.with_data(pd.concat([events.data.assign(confidence=0.75)] * 20))
+    tracks, _ = follow(link(table(bystanders(6))), Film(frames=6))
+    number = summarise_tracks(tracks, many)[0]
+    assert (number.low, number.value, number.high) == (12.0, 15.0, 18.0)
+    assert "of 20 listed" in number.note
+
+
 def test_headlines_are_the_number_of_events_and_the_median_rate() -> None:
     tracks, events = follow(
         link(table([*bystanders(16, growth=0.1), *_merging(16)])), Film(frames=16, frame_time=1.0)

@@ -78,6 +78,29 @@ def test_intervals_cover_what_they_say() -> None:
     assert 0.8 <= np.mean(covered) <= 0.98
 
 
+@pytest.mark.parametrize("number", [2, 3, 5])
+def test_intervals_cover_what_they_say_of_few_images(number: int) -> None:
+    """Percentiles of a plain bootstrap of 2 images cover a third."""
+    covered = []
+    for seed in range(60):
+        rng = np.random.default_rng([number, seed])
+        diameters = np.repeat(rng.normal(10, 1, number), 20) + rng.normal(0, 2, 20 * number)
+        found = named(sample(diameters, [f"{i // 20}.tif" for i in range(20 * number)]))
+        mean = found["mean equivalent diameter"]
+        covered.append(mean.low <= 10 <= mean.high)
+    assert 0.78 <= np.mean(covered) <= 0.98
+
+
+def test_particles_seen_again_and_again_are_not_taken_for_others() -> None:
+    again = np.tile(np.linspace(6, 12, 8), 40)
+    frame = np.repeat(np.arange(40), 8)
+    unlinked = named(sample(again, frame=frame))["mean equivalent diameter"]
+    assert (unlinked.low, unlinked.high) == (None, None)
+    assert "not linked" in unlinked.note
+    movies = named(sample(np.tile(again, 2), ["a"] * 320 + ["b"] * 320, frame=np.tile(frame, 2)))
+    assert "2 images" in movies["mean equivalent diameter"].note
+
+
 def test_images_are_resampled_whole() -> None:
     """Particles of an image are alike: 8 images of 50 tell little more than 8 particles."""
     generator = np.random.default_rng(2)
@@ -110,6 +133,7 @@ def test_none_and_one() -> None:
     assert nothing["particles"].value == 0
     one = named(sample(np.array([5.0])))["mean equivalent diameter"]
     assert (one.value, one.low, one.high) == (5.0, None, None)
+    assert np.isnan(named(sample(np.array([5.0])))["standard deviation of the equivalent diameter"].value)
 
 
 def planted(size: float, rng: np.random.Generator) -> ParticleTable:

@@ -1,6 +1,7 @@
 """Masks by a network that is none: its maps are known, so that all that comes after them is tested."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from nanonet.segment.heights import separate
 from nanonet.segment.network import segment
 from nanonet.segment.separation import Foreground
 from nanonet.segment.settle import on_frame
+from nanonet.segment.uecs import separate as by_convexity
 from nanonet.segment.watershed import separate as by_watershed
 
 
@@ -176,6 +178,33 @@ def test_specks_and_holes_are_removed_by_their_size_in_nanometres():
     fine = segment(Micrograph(image=image, name="a", pixel_size=1.0), network=network())
     assert fine.labels.max() == 1
     assert fine.labels[100, 100] == 0
+
+
+@pytest.mark.parametrize(
+    ("pixel_size", "smallest", "left"), [(5.0, 40.0, 0), (5.0, 20.0, 3), (None, 40.0, 3)]
+)
+def test_lengths_for_the_separation_are_of_the_frame_in_every_look(pixel_size, smallest, left):
+    """Discs of 60 px, of 0.5 nm each: 30 nm."""
+    image = discs((512, 512), [(100, 100), (300, 140), (200, 400)], 30)
+    separated = partial(by_convexity, smallest=smallest)
+    found = segment(
+        Micrograph(image=image, name="a", pixel_size=pixel_size), network=network(), separate=separated
+    )
+    assert found.labels.max() == left
+
+
+def test_what_is_kept_although_it_is_no_single_particle_is_not_believed():
+    image = discs((256, 256), [(60, 60)], 25)
+    image[150:160, 100:220] = image[150:230, 100:110] = 0.5  # an L
+    keeping = partial(by_convexity, keep=True)
+    found = segment(Micrograph(image=image, name="a"), network=network(), separate=keeping)
+    bent, disc = found.labels[155, 200] - 1, found.labels[60, 60] - 1
+    assert found.confidence[bent] == 0
+    assert found.confidence[disc] > 0.5
+    assert found.unresolved == pytest.approx((found.labels == bent + 1).mean())
+    dropped = segment(Micrograph(image=image, name="a"), network=network(), separate=by_convexity)
+    assert dropped.labels[155, 200] == 0
+    assert dropped.unresolved is None
 
 
 def test_mirror_images_say_the_same():

@@ -41,7 +41,10 @@ def find_files(named: str | Path | Sequence[str]) -> tuple[str, list[Path], list
     text = str(named)
     if not text.strip():
         raise InputError("no input is given: name a file, a folder or a pattern, e.g. input=movie.dm4")
+    several = re.fullmatch(r"\s*\[(.*)\]\s*", text)
     try:
+        if several and not Path(text).exists():  # as a list is typed: input=[a.tif,b.tif]
+            return _of_list([item.strip(" '\"") for item in several[1].split(",") if item.strip()])
         return _of_name(text, Path(text).expanduser())
     except (OSError, ValueError, RuntimeError) as error:
         if isinstance(error, InputError):
