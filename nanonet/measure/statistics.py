@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from nanonet.measure.border import Field, border_weights
-from nanonet.measure.columns import LengthUnit, length_unit
-from nanonet.measure.overlap import overlap_weights
+from nanonet.measure.columns import length_unit
+from nanonet.measure.corrections import corrections
+from nanonet.measure.resampling import Sample, interval, sample_of
 from nanonet.records import Estimate, ImageTable, ParticleTable
 
-_RESAMPLES = 1000
-_FEWEST = {"images": 2, "tracks": 4, "particles": 4}
-"""Resampling fewer of these says nothing of how they scatter."""
-
-_INTERVAL = (5.0, 95.0)
-_UNLINKED = "unlinked frames"
 Statistic = Callable[[Float[np.ndarray, " n"], Float[np.ndarray, " n"]], float]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Sample:
-    """Rows to be summed up, the group that each belongs to, and what a group is; each row's weight."""
-
-    rows: pd.DataFrame
-    group: Int[np.ndarray, " n"]
-    kind: str
-    weight: Float[np.ndarray, " n"]
+def whole_particles(table: ParticleTable) -> pd.DataFrame:
+    """Return the single particles that lie whole in their images: those that sizes are of."""
+    return table.data[~table.data["touches_border"] & (table.data["confidence"] != 0)]
 
 
 def summarise(table: ParticleTable, images: ImageTable | None = None) -> tuple[Estimate, ...]:
@@ -54,9 +42,9 @@ def summarise(table: ParticleTable, images: ImageTable | None = None) -> tuple[E
         Those that the particles are of.
     """
     unit = length_unit(table)
-    whole = table.data[~table.data["touches_border"] & (table.data["confidence"] != 0)]
-    sample = _sample(whole)
-    note = f"of {len(whole)} particles that do not touch the border; {_how(sample)}"
+    whole = whole_particles(table)
+    sample, even = sample_of(whole), np.ones(len(whole))
+    note = f"of {len(whole)} particles that do not touch the border; {sample.how}"
     diameter = f"equivalent_diameter_{unit}"
     wanted: tuple[tuple[str, str, str, Statistic], ...] = (
         ("mean equivalent diameter", diameter, unit, _mean),
@@ -67,46 +55,17 @@ def summarise(table: ParticleTable, images: ImageTable | None = None) -> tuple[E
     if not len(whole):
         return _numbers(table)
     sizes = [
-        _estimate(sample, column, statistic, name=name, unit=of, note=note)
+        _estimate(sample, even, column, statistic, name=name, unit=of, note=note)
         for name, column, of, statistic in wanted
     ]
-    for correction, weight in _corrections(whole, images, diameter):
-        weighted = replace(sample, weight=weight / weight.mean())
+    for correction, weight in corrections(whole, images, unit):
+        weighted = weight / weight.mean()
         sizes += [
-            _estimate(weighted, column, statistic, name=f"{name}, {correction}", unit=of, note=note)
+            _estimate(sample, weighted, column, statistic, name=f"{name}, {correction}", unit=of, note=note)
             for name, column, of, statistic in wanted
             if column == diameter
         ]
     return (*_numbers(table), *sizes)
-
-
-def _corrections(
-    whole: pd.DataFrame, images: ImageTable | None, diameter: str
-) -> Iterator[tuple[str, Float[np.ndarray, " n"]]]:
-    """Yield what sizes can be corrected for, and the weight of each particle then."""
-    if images is None:
-        return
-    unit: LengthUnit = "nm" if diameter.endswith("_nm") else "px"
-    weight = border_weights(whole, _fields(images, unit), unit)
-    yield "corrected for the border", weight
-    hidden = _unresolved(images)
-    if hidden > 0:
-        overlap = overlap_weights(whole[diameter].to_numpy(dtype=float), weight, hidden)
-        yield "corrected for border and overlap", weight * overlap
-
-
-def _fields(images: ImageTable, unit: LengthUnit) -> Mapping[str, Field]:
-    rows = images.data.drop_duplicates("image")
-    lengths = zip(rows[f"height_{unit}"].astype(float), rows[f"width_{unit}"].astype(float), strict=True)
-    return dict(zip(rows["image"].astype(str), lengths, strict=True))
-
-
-def _unresolved(images: ImageTable) -> float:
-    """Return the share of the particles' area in all images that could not be told apart; 0 if not known."""
-    known = images.data[images.data["unresolved"].notna()]
-    frame = known.filter(regex="^(height|width)_").prod(axis=1)
-    hidden, seen = (float((known[column] * frame).sum()) for column in ("unresolved", "covered"))
-    return hidden / (hidden + seen) if hidden else 0.0
 
 
 def _numbers(table: ParticleTable) -> tuple[Estimate, ...]:
@@ -123,66 +82,25 @@ def _numbers(table: ParticleTable) -> tuple[Estimate, ...]:
     return tuple(counts)
 
 
-def _sample(rows: pd.DataFrame) -> _Sample:
-    even = np.ones(len(rows))
-    if rows["image"].nunique() >= _FEWEST["images"]:
-        return _Sample(rows=rows, group=pd.factorize(rows["image"])[0], kind="images", weight=even)
-    if len(rows) and rows["track_id"].notna().all():
-        keys = rows["image"].astype(str) + "/" + rows["track_id"].astype(str)
-        return _Sample(rows=rows, group=pd.factorize(keys)[0], kind="tracks", weight=even)
-    if rows["frame"].nunique() > 1:  # the same particles again and again, nobody knows which
-        return _Sample(rows=rows, group=np.zeros(len(rows), dtype=int), kind=_UNLINKED, weight=even)
-    return _Sample(rows=rows, group=np.arange(len(rows)), kind="particles", weight=even)
-
-
-def _groups(sample: _Sample) -> int:
-    return int(sample.group.max()) + 1 if len(sample.group) else 0
-
-
-def _how(sample: _Sample) -> str:
-    groups = _groups(sample)
-    if sample.kind == _UNLINKED:
-        return "the frames are not linked: no interval"
-    if groups < _FEWEST[sample.kind]:
-        return f"{groups} {sample.kind} are too few for an interval"
-    of = " of this image alone" if sample.kind == "particles" else ""
-    return f"resampled over {groups} {sample.kind}{of}"
-
-
 def _estimate(
-    sample: _Sample, column: str, statistic: Statistic, *, name: str, unit: str, note: str
+    sample: Sample,
+    weight: Float[np.ndarray, " n"],
+    column: str,
+    statistic: Statistic,
+    *,
+    name: str,
+    unit: str,
+    note: str,
 ) -> Estimate:
     values = sample.rows[column].to_numpy(dtype=np.float64)
     order = np.argsort(values)
-    weight = sample.weight[order]
-    value = statistic(values[order], weight)
-    if not np.isfinite(value) or _groups(sample) < _FEWEST.get(sample.kind, np.inf):
+    values, weight, group = values[order], weight[order], sample.group[order]
+    value = statistic(values, weight)
+    if not np.isfinite(value) or not sample.enough:
         return Estimate(name=name, value=value, unit=unit, note=note)
-    low, high = _interval(values[order], weight, sample.group[order], statistic, np.random.default_rng([0]))
-    return Estimate(name=name, value=value, unit=unit, low=low, high=high, note=note)
-
-
-def _interval(
-    values: Float[np.ndarray, " n"],
-    weight: Float[np.ndarray, " n"],
-    group: Int[np.ndarray, " n"],
-    statistic: Statistic,
-    generator: np.random.Generator,
-) -> tuple[float, float]:
-    """Return the percentiles of a positive ``statistic`` when groups are drawn anew, wider for few groups."""
-    from scipy.stats import norm, t
-
-    groups = int(group.max()) + 1
-    draws = np.empty(_RESAMPLES)
-    for i in range(_RESAMPLES):
-        times = np.bincount(generator.integers(groups, size=groups), minlength=groups)
-        draws[i] = statistic(values, weight * times[group])
-    # The variance of n drawn from n is smaller by (n - 1) / n, and its ends are as if n were large.
-    end = _INTERVAL[1] / 100
-    wider = np.sqrt(groups / (groups - 1)) * t.ppf(end, groups - 1) / norm.ppf(end)
-    middle = statistic(values, weight)
-    low, high = middle + wider * (np.nanpercentile(draws, _INTERVAL) - middle)
-    return float(max(low, 0.0)), float(high)
+    draws = np.array([statistic(values, weight * times[group]) for times in sample.drawn()])
+    low, high = interval(np.array([value]), draws[:, None], sample.groups)
+    return Estimate(name=name, value=value, unit=unit, low=float(low[0]), high=float(high[0]), note=note)
 
 
 def _mean(values: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
+from nanonet.measure.distribution import size_distribution
 from nanonet.measure.film import Film
 from nanonet.measure.images import describe
 from nanonet.measure.statistics import summarise
@@ -36,23 +37,25 @@ class Particles:
         tables, series = found.tables, found.series
         particles, images = cast(ParticleTable, tables["particles"]), cast(ImageTable, tables["images"])
         if not series.is_movie:
+            sizes = size_distribution(particles, images)
             return Conclusion(
-                tables=(particles, images),
+                tables=(particles, images, sizes),
                 estimates=summarise(particles, images),
-                figures=particle_figures(particles),
+                figures=particle_figures(particles, sizes),
                 warnings=tuple(_unlinked(series)),
             )
         particles = self.link(particles)
         film = _film(series)
-        sizes = particle_figures(particles, film.frame_time)
+        sizes = size_distribution(particles, images)
+        figures = particle_figures(particles, sizes, film.frame_time)
         if particles.data["track_id"].isna().any():
             estimates = summarise(particles, images)
-            return Conclusion(tables=(particles, images), estimates=estimates, figures=sizes)
+            return Conclusion(tables=(particles, images, sizes), estimates=estimates, figures=figures)
         tracks, events = self.follow(particles, film)
         return Conclusion(
-            tables=(particles, images, tracks, events),
+            tables=(particles, images, sizes, tracks, events),
             estimates=(*summarise(particles, images), *summarise_tracks(tracks, events)),
-            figures=(*sizes, *track_figures(particles, tracks, events, film.frame_time)),
+            figures=(*figures, *track_figures(particles, tracks, events, film.frame_time)),
         )
 
 

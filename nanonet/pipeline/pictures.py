@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nanonet.pipeline.conclusion import Conclusion
 from nanonet.pipeline.outputs import Finished, map_names
-from nanonet.records import ColumnTable, ParticleTable
+from nanonet.records import ColumnTable
 from nanonet.report.event_list import frames_to_show
 from nanonet.report.pictures import draw_frame, draw_sizes, outline_colours
 from nanonet.report.preview import make_preview
@@ -30,7 +30,7 @@ def write_pictures(output: Path, finished: Finished, conclusion: Conclusion) -> 
     folder.mkdir(parents=True, exist_ok=True)
     tables = {table.stem: table for table in conclusion.tables}
     particles, columns = tables.get("particles"), tables.get("columns")
-    names = [Path(name).with_suffix(".png").name for name in map_names(series, FOLDER)]
+    names = [Path(name).with_suffix(".png") for name in map_names(series, FOLDER)]
     shown = set(range(len(series)) if series.is_folder else frames_to_show(len(series), most=_MOST_FRAMES))
     for index, result in enumerate(finished.frames(maps=("labels",))):
         if index not in shown:
@@ -42,10 +42,12 @@ def write_pictures(output: Path, finished: Finished, conclusion: Conclusion) -> 
             max_side=_SIDE,
         )
         rows = None if particles is None else particles.data[particles.data["frame"] == index]
+        path = output / names[index] if series.is_folder else folder / f"frame_{index:05d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
         draw_frame(
-            folder / (names[index] if series.is_folder else f"frame_{index:05d}.png"),
+            path,
             preview,
             None if rows is None else outline_colours(rows),
         )
-    if isinstance(particles, ParticleTable):
-        draw_sizes(folder / "sizes.png", particles, conclusion.estimates)
+    if "size_distribution" in tables:
+        draw_sizes(folder / "sizes.png", tables["size_distribution"], conclusion.estimates)

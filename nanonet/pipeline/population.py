@@ -21,6 +21,7 @@ from nanonet.cluster.second_look import moved, suspects
 from nanonet.cluster.table import class_table
 from nanonet.cluster.window import within
 from nanonet.io.record_arrays import load_record, save_record
+from nanonet.measure.distribution import size_distribution
 from nanonet.pipeline.conclusion import Conclusion, Found
 from nanonet.pipeline.like_maps import joined_classes, like_kinds
 from nanonet.pipeline.maps import ClassMap, map_estimates, map_figures, map_tables, map_warnings, map_writers
@@ -36,6 +37,7 @@ from nanonet.records import (
     ClassTable,
     Estimate,
     FrameResult,
+    ImageTable,
     InputError,
     LabelMap,
     Micrograph,
@@ -126,13 +128,15 @@ class Population:
         table = _with_scores(class_table(chosen.rows, kind_of, groups, kinds.probability, kinds.mixed), maps)
         maps = tuple(replace(one, kind_id=_kind(kind_of, groups, one)) for one in maps)
         particles = cast(ParticleTable, particles.with_data(_with_classes(particles.data, table.data)))
+        images = cast(ImageTable, found.tables["images"])
+        sizes = size_distribution(particles, images)
         return Conclusion(
-            tables=(particles, found.tables["images"], table, grouping_table(choice), *map_tables(maps)),
+            tables=(particles, images, sizes, table, grouping_table(choice), *map_tables(maps)),
             estimates=(*_numbers(table, choice), *map_estimates(maps)),
             figures=(
                 scatter_figure(features.values, table),
                 *map_figures(maps),
-                *particle_figures(particles),
+                *particle_figures(particles, sizes),
             ),
             warnings=(
                 f"grouping: {choice.reason}",

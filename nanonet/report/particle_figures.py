@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from nanonet.records import ParticleTable
+from nanonet.records import ParticleTable, Table
 from nanonet.report.charts import (
     BLUE,
+    GREY,
+    VERMILION,
     band,
+    bars,
     counts_over_frames,
     first_present,
     grouping,
-    histogram,
     layout,
     line,
     marked,
@@ -28,12 +32,15 @@ from nanonet.report.time_axis import TimeAxis
 DIAMETERS = ("equivalent_diameter_nm", "equivalent_diameter_px")
 
 
-def particle_figures(table: ParticleTable, frame_time: float | None = None) -> tuple[Figure, ...]:
+def particle_figures(
+    table: ParticleTable, sizes: Table, frame_time: float | None = None
+) -> tuple[Figure, ...]:
     """Return size distribution, shape against size, and for a movie number and mean size over time.
 
-    ``frame_time`` [s] is the time between the starts of two frames, None where not known. Lengths are in
-    the unit of the table's columns (nm, or pixels where no pixel size is known). Particles cut by the
-    border of the image are in no figure of sizes or shapes. An empty table has no figures.
+    ``sizes`` are the shares of size_distribution.csv. ``frame_time`` [s] is the time between the starts of
+    two frames, None where not known. Lengths are in the unit of the table's columns (nm, or pixels where no
+    pixel size is known). Particles cut by the border of the image are in no figure of sizes or shapes. An
+    empty table has no figures.
     """
     data = table.data
     column = first_present([str(name) for name in data.columns], *DIAMETERS)
@@ -43,7 +50,7 @@ def particle_figures(table: ParticleTable, frame_time: float | None = None) -> t
     whole = _whole(data)
     figures = []
     if whole[column].notna().any():
-        figures.append(_sizes(whole, column, unit, cut=len(data) - len(whole)))
+        figures.append(_sizes(whole, sizes.data, column, unit, cut=len(data) - len(whole)))
         if "circularity" in data and whole["circularity"].notna().any():
             figures.append(_shapes(whole, column, unit))
     return (*figures, *_over_time(data, whole, column, unit, TimeAxis(frame_time=frame_time)))
@@ -64,7 +71,7 @@ def _is_movie(data: pd.DataFrame) -> bool:
     return data["frame"].nunique() > 1 and ("image" not in data or data["image"].nunique() == 1)
 
 
-def _sizes(data: pd.DataFrame, column: str, unit: str, *, cut: int) -> Figure:
+def _sizes(data: pd.DataFrame, shares: pd.DataFrame, column: str, unit: str, *, cut: int) -> Figure:
     values = data[column].dropna().to_numpy(dtype=float)
     low, median, high = (float(size) for size in np.quantile(values, [0.05, 0.5, 0.95]))
     frames = data["frame"].nunique()
@@ -74,15 +81,49 @@ def _sizes(data: pd.DataFrame, column: str, unit: str, *, cut: int) -> Figure:
     return Figure(
         title=f"Particle size: median {plain_text(median, 3)} {unit}",
         caption=f"Diameter of the circle of equal area, {number_text(len(values), 0)} particles{where}. "
-        f"The shaded band, {plain_text(low, 3)} to {plain_text(high, 3)} {unit}, holds the middle 90 %."
+        f"The shaded band, {plain_text(low, 3)} to {plain_text(high, 3)} {unit}, holds the middle 90 %. "
+        "Thin lines on the bars are 90 % intervals; dots are corrected for what border and overlap hide."
         + left_out,
-        data=(histogram(values, hover=f"%{{x:.3~g}} {unit}: %{{y}} particles"),),
+        data=_bars(shares, unit),
         layout=layout(
             f"equivalent diameter ({unit})",
             "particles",
             **marked(median, low, high, f"median {plain_text(median, 3)} {unit}"),
         ),
     )
+
+
+def _bars(shares: pd.DataFrame, unit: str) -> tuple[dict[str, Any], ...]:
+    """Return bars of the number of particles with their intervals, and dots for the corrected numbers."""
+    number = int(shares["particles"].sum())
+    first, last = (shares[f"diameter_{end}_{unit}"].to_numpy(dtype=float) for end in ("low", "high"))
+    raw, low, high = (number * shares[f"share{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high"))
+    corrected = number * shares["share_corrected"].to_numpy(dtype=float)
+    middle = (first + last) / 2
+    bar = bars(
+        middle, raw, width=0.96 * (last - first)[0], hover=f"%{{x:.3~g}} {unit}: %{{y:.3~g}} particles"
+    )
+    if np.isfinite(low).all():
+        bar["error_y"] = plain(
+            {
+                "type": "data",
+                "symmetric": False,
+                "array": np.maximum(high - raw, 0),
+                "arrayminus": np.maximum(raw - low, 0),
+                "color": GREY,
+                "thickness": 1,
+                "width": 2,
+            }
+        )
+    dots = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": middle,
+        "y": corrected,
+        "marker": {"color": VERMILION, "size": 6},
+        "hovertemplate": f"%{{x:.3~g}} {unit}: %{{y:.3~g}}, corrected<extra></extra>",
+    }
+    return (bar, plain(dots)) if not np.allclose(corrected, raw) else (bar,)
 
 
 def _shapes(data: pd.DataFrame, column: str, unit: str) -> Figure:

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Int
 
 from nanonet.io.atomic import atomic_path
-from nanonet.records import Estimate, ParticleTable
-from nanonet.report.charts import BLUE, VERMILION, first_present, histogram
+from nanonet.records import Estimate, Table
+from nanonet.report.charts import BLUE, GREY, VERMILION
 from nanonet.report.preview import Preview
 from nanonet.report.shown_columns import ShownColumns
 
@@ -70,32 +70,42 @@ def outline_colours(rows: Any) -> dict[int, str]:
     return dict(zip(rows["particle_id"].astype(int), kind.tolist(), strict=True))
 
 
-def draw_sizes(path: str | os.PathLike[str], table: ParticleTable, estimates: tuple[Estimate, ...]) -> None:
-    """Write the histogram of equivalent diameters with their mean and its 90 % interval.
+def draw_sizes(path: str | os.PathLike[str], sizes: Table, estimates: tuple[Estimate, ...]) -> None:
+    """Write the histogram of equivalent diameters, of size_distribution.csv, with 90 % intervals.
 
-    Particles that touch the border and those of confidence 0 are left out, as in the summary.
+    Bars are numbers of particles, dots what they are once corrected; the line is the mean.
 
     Raises
     ------
     InputError
         If the disk refuses.
     """
-    data = table.data[~table.data["touches_border"] & (table.data["confidence"] != 0)]
-    column = first_present([str(n) for n in data], "equivalent_diameter_nm", "equivalent_diameter_px")
-    if column is None or data.empty:
+    data = sizes.data
+    if data.empty:
         return
-    values = data[column].to_numpy(dtype=float)
+    unit = "nm" if "diameter_low_nm" in data else "px"
+    number = int(data["particles"].sum())
+    first, last = (data[f"diameter_{end}_{unit}"].to_numpy(dtype=float) for end in ("low", "high"))
+    raw, low, high, corrected = (
+        number * data[name].to_numpy(dtype=float)
+        for name in ("share", "share_low", "share_high", "share_corrected")
+    )
     figure = _figure(_COLUMN_WIDTH, 0.75 * _COLUMN_WIDTH, layout="constrained")
     axes = figure.add_subplot()
-    bars = histogram(values, hover="")
-    axes.bar(bars["x"], bars["y"], width=bars["width"], color=BLUE, zorder=2)
+    middle = (first + last) / 2
+    ends = np.maximum([raw - low, high - raw], 0) if np.isfinite(low).all() else None
+    axes.bar(middle, raw, width=0.96 * (last - first), color=BLUE, zorder=2)
+    axes.errorbar(middle, raw, yerr=ends, fmt="none", ecolor=GREY, elinewidth=0.8, capsize=1.5, zorder=3)
+    if not np.allclose(corrected, raw):
+        axes.plot(middle, corrected, ".", color=VERMILION, markersize=4, zorder=4, label="corrected")
+        axes.legend(fontsize=7, frameon=False)
     mean = next((e for e in estimates if e.name == "mean equivalent diameter"), None)
     if mean is not None:
         axes.axvline(mean.value, color=VERMILION, linewidth=1.2, zorder=3)
         if mean.low is not None and mean.high is not None:
             axes.axvspan(mean.low, mean.high, color=VERMILION, alpha=0.2, linewidth=0)
-        axes.set_title(_mean_text(mean, len(values)), fontsize=8)
-    axes.set_xlabel(f"equivalent diameter ({column.rsplit('_', 1)[1]})", fontsize=8)
+        axes.set_title(_mean_text(mean, number), fontsize=8)
+    axes.set_xlabel(f"equivalent diameter ({unit})", fontsize=8)
     axes.set_ylabel("particles", fontsize=8)
     axes.tick_params(labelsize=7)
     axes.spines[["top", "right"]].set_visible(False)

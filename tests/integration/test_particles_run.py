@@ -85,6 +85,7 @@ FILES = {
     "report.html",
     "particles.csv",
     "images.csv",
+    "size_distribution.csv",
     "labels.tif",
     "summary.csv",
     "data_dictionary.csv",

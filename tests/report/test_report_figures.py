@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
+from nanonet.measure.distribution import size_distribution
 from nanonet.records import Column, ColumnTable, LatticeTable, ParticleTable, Table
 from nanonet.report.charts import counts_over_frames, over_frames
 from nanonet.report.column_figures import column_figures
@@ -33,6 +34,8 @@ def _particles(frames: int, per_frame: int, unit: str = "nm", images: int = 1) -
         f"equivalent_diameter_{unit}": rng.normal(10, 1, n),
         "circularity": rng.uniform(0.5, 1, n),
         "touches_border": rng.random(n) < 0.1,
+        "confidence": np.ones(n),
+        f"x_{unit}": np.zeros(n),
     }
     return _table(ParticleTable, pd.DataFrame(data))
 
@@ -71,13 +74,17 @@ def _check(figures: tuple[Figure, ...]) -> str:
     return json.dumps([[list(f.data), dict(f.layout)] for f in figures], allow_nan=False)
 
 
+def figures_of(table: ParticleTable) -> tuple[Figure, ...]:
+    return particle_figures(table, size_distribution(table))
+
+
 def _titles(figures: tuple[Figure, ...]) -> list[str]:
     return [figure.title for figure in figures]
 
 
 @pytest.mark.parametrize("unit", ["nm", "px"])
 def test_sizes_are_in_the_unit_of_the_table(unit):
-    figures = particle_figures(_particles(1, 200, unit))
+    figures = figures_of(_particles(1, 200, unit))
     _check(figures)
     assert [figure.layout["xaxis"]["title"]["text"] for figure in figures] == [
         f"equivalent diameter ({unit})"
@@ -86,7 +93,7 @@ def test_sizes_are_in_the_unit_of_the_table(unit):
 
 def test_the_size_distribution_counts_each_whole_particle_once():
     table = _particles(1, 500)
-    sizes = particle_figures(table)[0]
+    sizes = figures_of(table)[0]
     whole = table.data[~table.data["touches_border"]]["equivalent_diameter_nm"]
     assert sum(sizes.data[0]["y"]) == len(whole)
     assert f"median {whole.median():.3g}" in sizes.title
@@ -97,9 +104,9 @@ def test_the_size_distribution_counts_each_whole_particle_once():
 
 def test_only_a_movie_has_figures_over_time():
     over_time = ["Particles over time", "Size over time"]
-    assert _titles(particle_figures(_particles(5, 10)))[2:] == over_time
-    assert len(particle_figures(_particles(1, 50))) == 2
-    assert len(particle_figures(_particles(5, 10, images=5))) == 2
+    assert _titles(figures_of(_particles(5, 10)))[2:] == over_time
+    assert len(figures_of(_particles(1, 50))) == 2
+    assert len(figures_of(_particles(5, 10, images=5))) == 2
 
 
 def test_frames_without_particles_count_as_zero():
@@ -120,7 +127,7 @@ def test_long_movies_are_averaged_without_changing_the_mean():
 
 
 def test_thousands_of_frames_stay_small():
-    text = _check(particle_figures(_particles(4000, 20)))
+    text = _check(figures_of(_particles(4000, 20)))
     assert len(text) < 400_000
     text = _check(column_figures(_columns(4000, 20), _lattice(4000)))
     assert len(text) < 400_000
@@ -156,7 +163,7 @@ def test_one_frame_and_pixels():
 
 
 def test_empty_tables_have_no_figures():
-    assert particle_figures(_particles(0, 0)) == ()
+    assert figures_of(_particles(0, 0)) == ()
     nothing = pd.DataFrame({"true_depth": [], "depth": []})
     assert column_figures(_columns(0, 0), _lattice(0), nothing) == ()
 
@@ -166,16 +173,16 @@ def test_values_that_are_all_the_same_still_make_a_figure():
     same = table.with_data(
         table.data.assign(equivalent_diameter_nm=5.0, circularity=1.0, touches_border=False)
     )
-    figures = particle_figures(same)
+    figures = figures_of(same)
     _check(figures)
     assert sum(figures[0].data[0]["y"]) == 3
     one = same.with_data(same.data.iloc[:1])
-    _check(particle_figures(one))
+    _check(figures_of(one))
 
 
 def test_when_all_particles_touch_the_border_there_are_no_sizes():
     table = _particles(2, 5)
-    figures = particle_figures(table.with_data(table.data.assign(touches_border=True)))
+    figures = figures_of(table.with_data(table.data.assign(touches_border=True)))
     assert _titles(figures) == ["Particles over time"]
 
 

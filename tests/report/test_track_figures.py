@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from particle_rows import Row, bystanders, table
 
+from nanonet.measure.distribution import size_distribution
 from nanonet.measure.film import Film
 from nanonet.measure.follow import follow
 from nanonet.measure.link import link
@@ -76,6 +77,6 @@ def test_the_mean_size_over_time_carries_its_interval() -> None:
         [first.mean() - half, first.mean() + half], rel=1e-4
     )
     assert mean["low"].tolist()[-2:] == pytest.approx([np.sqrt(320 / np.pi), 0.0])
-    found = particle_figures(table(bystanders(4)), 0.5)
+    found = particle_figures(table(bystanders(4)), size_distribution(table(bystanders(4))), 0.5)
     assert [figure.title for figure in found][-2:] == ["Particles over time", "Size over time"]
     assert found[-1].data[-1]["x"] == [0.0, 0.5, 1.0, 1.5]
