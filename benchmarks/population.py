@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from population_maps import against_truth
+from scipy.stats import t
 
 NEAR = 0.6
 """Of a particle's radius: how far from its centre what was found of it may lie."""
@@ -150,6 +151,14 @@ def one_population(
     return scores, maps
 
 
+def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean of each column, its 90 % interval (Student's t over seeds), and the extremes."""
+    values = table.drop(columns="seed").select_dtypes("number").astype(float)
+    half = t.ppf(0.95, len(values) - 1) * values.sem()
+    ends = {"low": values.mean() - half, "high": values.mean() + half}
+    return pd.DataFrame({"mean": values.mean(), **ends, "least": values.min(), "most": values.max()})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -178,9 +187,14 @@ def main() -> None:
             score, own = one_population(population, Path(name) / f"run_{seed}", chosen.words)
             scores.append({"seed": seed, **score})
             maps.append(own.assign(seed=seed))
+            print(pd.Series(scores[-1]).round(3).to_string())
             print(own.round(3).to_string(index=False), flush=True)
     table = pd.DataFrame(scores)
     print(table.round(3).T.to_string(header=False))
+    if len(table) > 1:
+        print(over_seeds(table).round(3).to_string())
+        each = pd.concat(maps).groupby("seed").mean(numeric_only=True).reset_index()
+        print(over_seeds(each).round(3).to_string())
     print(json.dumps({key: round(float(table[key].mean()), 3) for key in table.columns if key != "seed"}))
 
 
